@@ -1,0 +1,226 @@
+//! The command line as types; each doc comment is the help text.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Builds the ComfyUI image with Nix, layer by layer.
+///
+/// Reads `package-lists/` and its locks, brings every source into the Nix store,
+/// builds the layers of `layers/`, and streams the image to a container engine.
+/// A fresh clone needs one command: `cargo xtask build-final`.
+#[derive(Debug, Parser)]
+#[command(
+    name = "cargo xtask",
+    bin_name = "cargo xtask",
+    version,
+    max_term_width = 100
+)]
+#[command(
+    after_help = "Exit status: 0 done; 1 built or checked and not right; 2 bad usage or input file;\n3 environment (network, disk, permission, missing program); 70 bug in xtask."
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// Flags of every command.
+    #[command(flatten)]
+    pub global: Global,
+}
+
+/// Flags that every command takes.
+#[derive(Debug, Args)]
+pub struct Global {
+    /// Print errors and results only
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+    /// Print details: programs started, builder output
+    #[arg(long, short, global = true)]
+    pub verbose: bool,
+    /// Print plain lines instead of live progress
+    #[arg(long, global = true)]
+    pub plain: bool,
+    /// Print the result as one JSON document on stdout
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Use no network; what is missing is an error
+    #[arg(long, global = true)]
+    pub offline: bool,
+}
+
+/// Which variant a command works on.
+#[derive(Debug, Clone, Args)]
+pub struct VariantArgs {
+    /// Variant of `package-lists/variants.toml` [default: the file's `default`]
+    #[arg(long, value_name = "NAME")]
+    pub variant: Option<String>,
+}
+
+/// One subcommand each; the arguments live here, the work in `cmd/`.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Build the layers up to LAYER
+    Build(BuildArgs),
+    /// Build all twelve layers and load the image
+    BuildFinal(BuildFinalArgs),
+    /// Bring the sources of a build into the Nix store
+    Fetch(FetchArgs),
+    /// Load the image into docker or podman
+    Load(LoadArgs),
+    /// Write the image to stdout as an archive
+    Stream(StreamArgs),
+    /// Resolve the lists again and write the locks
+    UpdateLocks(UpdateLocksArgs),
+    /// Show which layers are built and what a build would do
+    Status(StatusArgs),
+    /// Run the smoke tests of a layer inside the image
+    Verify(VerifyArgs),
+    /// Say what this machine lacks and how to get it
+    Doctor,
+    /// Remove what earlier runs left behind
+    Clean(CleanArgs),
+    /// Print a completion script for a shell
+    Completions(CompletionsArgs),
+}
+
+/// Arguments of `build`.
+#[derive(Debug, Args)]
+pub struct BuildArgs {
+    /// `layer05`, `05`, `5` or `05-pak3`
+    #[arg(default_value = "12")]
+    pub layer: String,
+    /// The variant
+    #[command(flatten)]
+    pub variant: VariantArgs,
+    /// Print what would be fetched and built, and stop
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// Arguments of `build-final`.
+#[derive(Debug, Args)]
+pub struct BuildFinalArgs {
+    /// The variant
+    #[command(flatten)]
+    pub variant: VariantArgs,
+    /// Print what would be fetched and built, and stop
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Build only; do not load the image into a container engine
+    #[arg(long)]
+    pub no_load: bool,
+    /// Container engine to load into [default: the first that answers]
+    #[arg(long, value_name = "docker|podman")]
+    pub engine: Option<String>,
+    /// Build again in an empty store and compare the manifest digests
+    #[arg(long)]
+    pub check_reproducible: bool,
+}
+
+/// Arguments of `fetch`.
+#[derive(Debug, Args)]
+pub struct FetchArgs {
+    /// Fetch what the layers up to this one need
+    #[arg(default_value = "12")]
+    pub layer: String,
+    /// The variant
+    #[command(flatten)]
+    pub variant: VariantArgs,
+    /// Print what would be fetched, and stop
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// Arguments of `load`.
+#[derive(Debug, Args)]
+pub struct LoadArgs {
+    /// Load the image up to this layer
+    #[arg(default_value = "12")]
+    pub layer: String,
+    /// The variant
+    #[command(flatten)]
+    pub variant: VariantArgs,
+    /// Container engine to load into [default: the first that answers]
+    #[arg(long, value_name = "docker|podman")]
+    pub engine: Option<String>,
+}
+
+/// Arguments of `stream`.
+#[derive(Debug, Args)]
+pub struct StreamArgs {
+    /// Stream the image up to this layer
+    #[arg(default_value = "12")]
+    pub layer: String,
+    /// The variant
+    #[command(flatten)]
+    pub variant: VariantArgs,
+    /// Archive format
+    #[arg(long, default_value = "docker-archive", value_parser = ["docker-archive", "oci-archive"])]
+    pub format: String,
+    /// Write an OCI layout directory instead of stdout
+    #[arg(long, value_name = "DIR", conflicts_with = "format")]
+    pub oci_layout: Option<PathBuf>,
+}
+
+/// Arguments of `update-locks`.
+#[derive(Debug, Args)]
+pub struct UpdateLocksArgs {
+    /// Variant to lock; repeatable [default: all]
+    #[arg(long = "variant", value_name = "NAME")]
+    pub variants: Vec<String>,
+    /// Say whether lists and locks agree, without network; write nothing
+    #[arg(long)]
+    pub check: bool,
+    /// Print the difference and write nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Take the newest version of everything
+    #[arg(long)]
+    pub upgrade: bool,
+    /// Take the newest version of this package; repeatable
+    #[arg(long, value_name = "NAME")]
+    pub upgrade_package: Vec<String>,
+    /// Accept the Release file of this suite although it is past its Valid-Until; repeatable
+    #[arg(long, value_name = "SUITE")]
+    pub allow_expired: Vec<String>,
+}
+
+/// Arguments of `status`.
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    /// The variant
+    #[command(flatten)]
+    pub variant: VariantArgs,
+}
+
+/// Arguments of `verify`.
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// Run the checks of the layers up to this one
+    #[arg(default_value = "12")]
+    pub layer: String,
+    /// The variant
+    #[command(flatten)]
+    pub variant: VariantArgs,
+    /// Container engine [default: the first that answers]
+    #[arg(long, value_name = "docker|podman")]
+    pub runtime: Option<String>,
+}
+
+/// Arguments of `clean`.
+#[derive(Debug, Args)]
+pub struct CleanArgs {
+    /// Remove; without it, only say what would be removed
+    #[arg(long)]
+    pub yes: bool,
+    /// Also remove store paths that no build result needs
+    #[arg(long)]
+    pub store: bool,
+}
+
+/// Arguments of `completions`.
+#[derive(Debug, Args)]
+pub struct CompletionsArgs {
+    /// The shell
+    pub shell: clap_complete::Shell,
+}

@@ -1,0 +1,9 @@
+//! `doctor`.
+
+use anyhow::{Result, bail};
+
+use crate::ctx::Ctx;
+
+pub(crate) fn run(_ctx: &Ctx) -> Result<()> {
+    bail!("not written yet")
+}

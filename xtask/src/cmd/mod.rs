@@ -1,0 +1,37 @@
+//! One subcommand per file, each `run(ctx, args)`.
+
+mod build;
+mod clean;
+mod completions;
+mod doctor;
+mod fetch;
+mod load;
+mod status;
+mod stream;
+mod update_locks;
+mod verify;
+
+use anyhow::Result;
+
+use crate::cli::Command;
+use crate::ctx::Ctx;
+
+/// Runs the chosen subcommand.
+///
+/// # Errors
+/// Whatever the subcommand meets; the kind in the chain picks the exit status.
+pub fn run(ctx: &Ctx, command: Command) -> Result<()> {
+    match command {
+        Command::Build(args) => build::run(ctx, &args),
+        Command::BuildFinal(args) => build::run_final(ctx, &args),
+        Command::Fetch(args) => fetch::run(ctx, &args),
+        Command::Load(args) => load::run(ctx, &args),
+        Command::Stream(args) => stream::run(ctx, &args),
+        Command::UpdateLocks(args) => update_locks::run(ctx, &args),
+        Command::Status(args) => status::run(ctx, &args),
+        Command::Verify(args) => verify::run(ctx, &args),
+        Command::Doctor => doctor::run(ctx),
+        Command::Clean(args) => clean::run(ctx, &args),
+        Command::Completions(args) => completions::run(ctx, &args),
+    }
+}

@@ -1,0 +1,127 @@
+//! Failures as the user meets them: a kind that picks the exit status, a chain, and hints.
+//!
+//! Must not print: [`crate::ui`] renders.
+
+use std::fmt;
+
+/// What went wrong, in the terms of the documented exit statuses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// Something was built or checked, and it is not right (exit status 1).
+    NotRight,
+    /// A committed or user-written input is wrong (exit status 2).
+    BadInput,
+    /// The machine lacks something: network, disk, permission, a program (exit status 3).
+    Environment,
+    /// A bug in this program (exit status 70, `EX_SOFTWARE` of sysexits.h).
+    Bug,
+}
+
+impl Kind {
+    /// The process exit status of this kind.
+    pub fn exit_status(self) -> u8 {
+        match self {
+            Kind::NotRight => 1,
+            Kind::BadInput => 2,
+            Kind::Environment => 3,
+            Kind::Bug => 70,
+        }
+    }
+}
+
+/// A failure with its kind and hints; travels inside [`anyhow::Error`].
+#[derive(Debug)]
+pub struct Failure {
+    /// Picks the exit status.
+    pub kind: Kind,
+    /// What happened, lowercase, without a final period.
+    pub message: String,
+    /// What to do next; each one an action, commands in backticks.
+    pub hints: Vec<String>,
+}
+
+impl Failure {
+    /// A failure without hints.
+    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+            hints: Vec::new(),
+        }
+    }
+
+    /// Adds one hint.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// A bad input (exit status 2).
+pub fn bad_input(message: impl Into<String>) -> Failure {
+    Failure::new(Kind::BadInput, message)
+}
+
+/// An unfit environment (exit status 3).
+pub fn environment(message: impl Into<String>) -> Failure {
+    Failure::new(Kind::Environment, message)
+}
+
+/// A result that is not right (exit status 1).
+pub fn not_right(message: impl Into<String>) -> Failure {
+    Failure::new(Kind::NotRight, message)
+}
+
+/// The kind of an error chain: the outermost [`Failure`] decides, an I/O error
+/// means the environment, anything else is a bug.
+pub fn kind_of(error: &anyhow::Error) -> Kind {
+    for cause in error.chain() {
+        if let Some(failure) = cause.downcast_ref::<Failure>() {
+            return failure.kind;
+        }
+    }
+    if error.chain().any(|cause| cause.is::<std::io::Error>()) {
+        return Kind::Environment;
+    }
+    Kind::Bug
+}
+
+/// All hints of an error chain, outermost first.
+pub fn hints_of(error: &anyhow::Error) -> Vec<&str> {
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<Failure>())
+        .flat_map(|failure| failure.hints.iter().map(String::as_str))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::Context as _;
+
+    #[test]
+    fn ok_outermost_failure_decides() {
+        let error = Err::<(), _>(bad_input("line 3 is wrong").hint("fix it"))
+            .context("cannot read the list")
+            .unwrap_err();
+        assert_eq!(kind_of(&error), Kind::BadInput);
+        assert_eq!(hints_of(&error), ["fix it"]);
+    }
+
+    #[test]
+    fn ok_io_errors_are_the_environment() {
+        let error = anyhow::Error::from(std::io::Error::other("disk")).context("cannot write");
+        assert_eq!(kind_of(&error).exit_status(), 3);
+        assert_eq!(kind_of(&anyhow::anyhow!("?")).exit_status(), 70);
+    }
+}

@@ -1,0 +1,32 @@
+//! Files written so that a reader sees the old or the new content, never half of one.
+
+use std::io::Write as _;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+
+/// Writes a file beside its place, syncs it, and renames it there.
+///
+/// # Errors
+/// The directory cannot be made, or the file cannot be written or renamed.
+pub fn write_atomic(path: &Path, content: &[u8]) -> Result<()> {
+    let directory = path
+        .parent()
+        .with_context(|| format!("`{}` has no parent directory", path.display()))?;
+    fs_err::create_dir_all(directory)?;
+    let mut file = tempfile::NamedTempFile::new_in(directory)
+        .with_context(|| format!("cannot write beside `{}`", path.display()))?;
+    file.write_all(content)?;
+    file.as_file().sync_all()?;
+    set_readable(file.path())?;
+    file.persist(path)
+        .with_context(|| format!("cannot rename to `{}`", path.display()))?;
+    Ok(())
+}
+
+/// Temporary files start at 0600; committed files and caches are for everyone to read.
+fn set_readable(path: &Path) -> Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs_err::set_permissions(path, std::fs::Permissions::from_mode(0o644))?;
+    Ok(())
+}

@@ -1,0 +1,12 @@
+//! The driver of the image factory, as a library so that tests can call it.
+
+pub mod cli;
+pub mod cmd;
+pub mod ctx;
+pub mod error;
+pub mod fs;
+pub mod lock;
+pub mod net;
+pub mod nix;
+pub mod process;
+pub mod ui;

@@ -1,0 +1,211 @@
+//! The committed locks as types: registry, file name, size and SHA-256, never a host.
+//!
+//! Pure: text in, types out. Nix reads the same files with `builtins.fromTOML`.
+
+mod sha256;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+pub use sha256::Sha256;
+
+/// First lines of each lock file.
+pub const PREAMBLE: &str = "# Written by `cargo xtask update-locks`; do not edit.\n";
+
+/// `package-lists/locks/debian/ROOT.toml`: what one Debian root adds to the root it stands on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DebianLock {
+    /// 1.
+    pub schema_version: u32,
+    /// Name of the root this one stands on; absent for a root from nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on: Option<String>,
+    /// SHA-256 of the list this was resolved from, so that `--check` needs no network.
+    pub list_sha256: Sha256,
+    /// Snapshot time (`20261122T000000Z`) at which the permanent archive has every file.
+    pub snapshot: String,
+    /// Sorted by name.
+    #[serde(default, rename = "package")]
+    pub packages: Vec<DebianPackage>,
+}
+
+/// One binary package of Debian.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DebianPackage {
+    /// Binary package name.
+    pub name: String,
+    /// Version with epoch, as in the Packages index.
+    pub version: String,
+    /// Which archive: `debian` or `debian-security`.
+    pub archive: String,
+    /// Path below the archive: `pool/main/…_amd64.deb`.
+    pub path: String,
+    /// Size of the deb in bytes.
+    pub size: u64,
+    /// Hash of the deb.
+    pub sha256: Sha256,
+}
+
+/// `package-lists/locks/python/VARIANT.toml`: every distribution of one variant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PythonLock {
+    /// 1.
+    pub schema_version: u32,
+    /// ABI tag of the interpreter it was resolved for: `cp314t`.
+    pub python: String,
+    /// SHA-256 over the lists, constraints and variant definition it was resolved from.
+    pub list_sha256: Sha256,
+    /// Sorted by name.
+    #[serde(default, rename = "package")]
+    pub packages: Vec<PythonPackage>,
+}
+
+/// One distribution: the one file that was chosen for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PythonPackage {
+    /// Normalized name (PEP 503).
+    pub name: String,
+    /// Version (PEP 440).
+    pub version: String,
+    /// The earliest layer that needs it: `05-pak3`.
+    pub layer: String,
+    /// Whether a list names it; otherwise it came as a dependency.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub requested: bool,
+    /// `wheel` or `sdist`.
+    pub kind: DistributionKind,
+    /// File name in the registry.
+    pub file: String,
+    /// Size in bytes.
+    pub size: u64,
+    /// Hash of the file.
+    pub sha256: Sha256,
+    /// Normalized names of its direct dependencies in this lock.
+    #[serde(default)]
+    pub dependencies: Vec<String>,
+}
+
+/// Built or source distribution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DistributionKind {
+    /// A wheel that the interpreter can load.
+    Wheel,
+    /// A source distribution, built by a recipe in `nix/`.
+    Sdist,
+}
+
+/// `package-lists/locks/sources.toml`: tarballs and git trees, by name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SourcesLock {
+    /// 1.
+    pub schema_version: u32,
+    /// Upstream tarballs.
+    #[serde(default)]
+    pub tarball: BTreeMap<String, Tarball>,
+    /// Git trees.
+    #[serde(default)]
+    pub git: BTreeMap<String, GitTree>,
+}
+
+/// One upstream file with every place that serves the same bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tarball {
+    /// Upstream version.
+    pub version: String,
+    /// File name.
+    pub file: String,
+    /// Size in bytes.
+    pub size: u64,
+    /// Hash of the file.
+    pub sha256: Sha256,
+    /// Where to look, in this order.
+    pub origins: Vec<Origin>,
+}
+
+/// One git tree, submodules included.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GitTree {
+    /// Clone URL (a git forge is not a package registry in the sense of the host rule).
+    pub url: String,
+    /// Full revision, 40 hex digits.
+    pub rev: String,
+    /// NAR hash of the tree without `.git`, in SRI form.
+    pub nar_hash: String,
+    /// Whether submodules are part of the tree.
+    #[serde(default)]
+    pub submodules: bool,
+    /// What it is for: `python`, `comfyui`, `custom-node`, `weights`.
+    pub kind: String,
+    /// Directory below `custom_nodes/`, for nodes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub install_dir: Option<String>,
+}
+
+/// Where a fixed output comes from. The same JSON stands in the `origins`
+/// attribute of each fixed-output derivation, so `fetch` needs nothing but the derivation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "registry", rename_all = "lowercase", deny_unknown_fields)]
+pub enum Origin {
+    /// A file of a Debian archive, from the machine's apt mirrors or the snapshot archive.
+    Debian {
+        /// `debian` or `debian-security`.
+        archive: String,
+        /// Path below the archive.
+        path: String,
+        /// Time in the snapshot archive.
+        snapshot: String,
+    },
+    /// A file of the user's Python index.
+    Pypi {
+        /// Normalized project name.
+        project: String,
+        /// File name.
+        file: String,
+    },
+    /// A crate, from cargo's own registry cache.
+    Crates {
+        /// Crate name.
+        name: String,
+        /// Version.
+        version: String,
+    },
+    /// A file of an upstream project that is not a package registry.
+    Url {
+        /// The whole URL.
+        url: String,
+    },
+    /// A git tree, cloned by the user's git.
+    Git {
+        /// Clone URL.
+        url: String,
+        /// Full revision.
+        rev: String,
+        /// Whether submodules are part of the tree.
+        submodules: bool,
+    },
+    /// The executable `path` of a Debian package, kept executable: the one seed binary.
+    #[serde(rename = "deb-member")]
+    DebMember {
+        /// `debian` or `debian-security`.
+        archive: String,
+        /// Path of the deb below the archive.
+        path: String,
+        /// Time in the snapshot archive.
+        snapshot: String,
+        /// SHA-256 of the deb.
+        deb_sha256: Sha256,
+        /// Size of the deb in bytes.
+        deb_size: u64,
+        /// Member of the deb's data archive, without leading `./`.
+        member: String,
+    },
+}

@@ -1,0 +1,102 @@
+//! A SHA-256 hash: lowercase hex in locks, SRI where Nix asks for it.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// Proof of 32 bytes; parsed from 64 hex digits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct Sha256([u8; 32]);
+
+/// Text that is not 64 hex digits.
+#[derive(Debug, thiserror::Error)]
+#[error("`{text}` is not a SHA-256 in hex (64 digits)")]
+pub struct ParseSha256Error {
+    text: String,
+}
+
+impl Sha256 {
+    /// From a finished hasher.
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// Hash of bytes in memory.
+    pub fn of(bytes: &[u8]) -> Self {
+        use sha2::Digest as _;
+        Self(sha2::Sha256::digest(bytes).into())
+    }
+}
+
+impl FromStr for Sha256 {
+    type Err = ParseSha256Error;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let error = || ParseSha256Error {
+            text: text.to_owned(),
+        };
+        if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Err(error());
+        }
+        let mut bytes = [0; 32];
+        for (index, byte) in bytes.iter_mut().enumerate() {
+            let digits = text.get(2 * index..2 * index + 2).ok_or_else(error)?;
+            *byte = u8::from_str_radix(digits, 16).map_err(|_| error())?;
+        }
+        Ok(Self(bytes))
+    }
+}
+
+impl fmt::Display for Sha256 {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0
+            .iter()
+            .try_for_each(|byte| write!(formatter, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Sha256 {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, formatter)
+    }
+}
+
+impl From<Sha256> for String {
+    fn from(hash: Sha256) -> Self {
+        hash.to_string()
+    }
+}
+
+impl TryFrom<String> for Sha256 {
+    type Error = ParseSha256Error;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn ok_round_trip(bytes: [u8; 32]) {
+            let hash = Sha256::from_bytes(bytes);
+            prop_assert_eq!(hash.to_string().parse::<Sha256>().unwrap(), hash);
+        }
+    }
+
+    #[test]
+    fn err_not_hex() {
+        let error = "zz".parse::<Sha256>().unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "`zz` is not a SHA-256 in hex (64 digits)"
+        );
+        assert!("é".repeat(32).parse::<Sha256>().is_err());
+    }
+}

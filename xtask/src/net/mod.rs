@@ -1,0 +1,1 @@
+//! Downloads: parallel, resumable, hashed while streamed. Knows no Nix.

@@ -1,0 +1,1 @@
+//! Nix's structured log (`--log-format internal-json`), one JSON document a line.

@@ -1,0 +1,57 @@
+//! The Nix adapter: finding or providing the program, the store, evaluation, builds.
+
+mod build;
+mod log;
+mod plan;
+mod provide;
+mod sources;
+
+use std::path::{Path, PathBuf};
+
+use xshell::{Cmd, Shell};
+
+pub use build::{BuildReport, build};
+pub use plan::{Derivation, LayerPlan, Plan};
+pub use sources::{FetchReport, MissingSource, ensure_sources, missing_sources};
+
+/// A Nix that works on this machine: the user's own, or the provided one.
+#[derive(Debug, Clone)]
+pub struct Nix {
+    /// Directory with `nix` and `nix-store`.
+    bin: PathBuf,
+    /// Variables set on each call: `NIX_CONF_DIR` of a provided Nix, for example.
+    environment: Vec<(String, String)>,
+    /// Arguments for a chroot store, when there is no usable `/nix`.
+    store_root: Option<PathBuf>,
+}
+
+impl Nix {
+    /// A command line of this Nix; `program` is `nix` or `nix-store`.
+    /// For `nix` the experimental features are on; in a chroot store `--store` is set.
+    pub fn cmd<'a>(&self, shell: &'a Shell, program: &str) -> Cmd<'a> {
+        let mut cmd = shell.cmd(self.bin.join(program));
+        for (name, value) in &self.environment {
+            cmd = cmd.env(name, value);
+        }
+        if program == "nix" {
+            cmd = cmd.args(["--extra-experimental-features", "nix-command flakes"]);
+        }
+        if let Some(root) = &self.store_root {
+            cmd = cmd.arg("--store").arg(root);
+        }
+        cmd
+    }
+
+    /// Where a chroot store lies; `None` when store paths are real paths.
+    pub fn store_root(&self) -> Option<&Path> {
+        self.store_root.as_deref()
+    }
+
+    /// The file system path at which this machine can read a store path.
+    pub fn physical(&self, store_path: &str) -> PathBuf {
+        match &self.store_root {
+            Some(root) => root.join(store_path.trim_start_matches('/')),
+            None => PathBuf::from(store_path),
+        }
+    }
+}

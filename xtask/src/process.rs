@@ -1,0 +1,145 @@
+//! The only way to start another program: streams kept apart, failures that say what ran.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write};
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+use anyhow::{Context as _, Result};
+use xshell::Cmd;
+
+use crate::error::{self, Kind};
+
+/// How many lines of a failed program's stderr its error repeats.
+const STDERR_TAIL: usize = 20;
+
+/// Runs a program and returns its stdout; its stderr appears only in the error.
+///
+/// # Errors
+/// The program is missing, or ends with a status other than 0.
+pub fn capture(cmd: Cmd<'_>) -> Result<String> {
+    let mut tail = Vec::new();
+    let (status, stdout) = run(cmd, |line| tail.push(line.to_owned()))?;
+    finish(&status.1, status.0, &tail)?;
+    Ok(stdout)
+}
+
+/// Runs a program, hands each line of its stderr to `on_line`, and returns its
+/// status with the command as text, and its stdout. A non-zero status is not an
+/// error here: see [`finish`].
+///
+/// # Errors
+/// The program is missing or its pipes cannot be read.
+pub fn run(cmd: Cmd<'_>, mut on_line: impl FnMut(&str)) -> Result<((ExitStatus, String), String)> {
+    let text = cmd.to_string();
+    let mut command: Command = cmd.into();
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = spawn(&mut command, &text)?;
+    let mut stdout = child.stdout.take().context("child without stdout")?;
+    let stderr = child.stderr.take().context("child without stderr")?;
+    let reader = std::thread::spawn(move || {
+        let mut buffer = Vec::new();
+        stdout.read_to_end(&mut buffer).map(|_| buffer)
+    });
+    let mut stderr = BufReader::new(stderr);
+    let mut line = Vec::new();
+    while stderr.read_until(b'\n', &mut line)? > 0 {
+        on_line(String::from_utf8_lossy(&line).trim_end());
+        line.clear();
+    }
+    let status = child.wait()?;
+    let bytes = reader
+        .join()
+        .map_err(|_| anyhow::anyhow!("the reader of `{text}` panicked"))??;
+    Ok(((status, text), String::from_utf8_lossy(&bytes).into_owned()))
+}
+
+/// Runs a program whose stdin is written by `feed`; its stdout and stderr lines go to `on_line`.
+///
+/// # Errors
+/// The program is missing, ends early, or ends with a status other than 0.
+pub fn feed(
+    cmd: Cmd<'_>,
+    feed: impl FnOnce(&mut dyn Write) -> Result<()>,
+    mut on_line: impl FnMut(&str),
+) -> Result<()> {
+    let text = cmd.to_string();
+    let mut command: Command = cmd.into();
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = spawn(&mut command, &text)?;
+    let mut stdin = child.stdin.take().context("child without stdin")?;
+    let stdout = child.stdout.take().context("child without stdout")?;
+    let stderr = child.stderr.take().context("child without stderr")?;
+    let collect = |stream: Box<dyn std::io::Read + Send>| {
+        std::thread::spawn(move || {
+            BufReader::new(stream)
+                .lines()
+                .map_while(Result::ok)
+                .collect::<Vec<_>>()
+        })
+    };
+    let (out, err) = (collect(Box::new(stdout)), collect(Box::new(stderr)));
+    let fed = feed(&mut stdin);
+    drop(stdin);
+    let status = child.wait()?;
+    let mut lines = out
+        .join()
+        .map_err(|_| anyhow::anyhow!("the reader of `{text}` panicked"))?;
+    lines.extend(
+        err.join()
+            .map_err(|_| anyhow::anyhow!("the reader of `{text}` panicked"))?,
+    );
+    for line in &lines {
+        on_line(line);
+    }
+    // A consumer that fails closes its stdin: its own words say more than our broken pipe.
+    finish(&text, status, &lines)?;
+    fed
+}
+
+/// Turns a non-zero status into an error with the last lines of stderr.
+///
+/// # Errors
+/// The status is not 0.
+pub fn finish(command: &str, status: ExitStatus, stderr: &[String]) -> Result<()> {
+    if status.success() {
+        return Ok(());
+    }
+    let from = stderr.len().saturating_sub(STDERR_TAIL);
+    let mut message = format!("`{command}` ended with {status}");
+    for line in &stderr[from..] {
+        message.push_str("\n    ");
+        message.push_str(line);
+    }
+    Err(error::Failure::new(Kind::Environment, message).into())
+}
+
+/// Finds a program on PATH.
+pub fn find(program: &str) -> Option<std::path::PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path)
+        .map(|directory| directory.join(program))
+        .find(|file| {
+            use std::os::unix::fs::PermissionsExt as _;
+            file.metadata().is_ok_and(|metadata| {
+                metadata.is_file() && metadata.permissions().mode() & 0o111 != 0
+            })
+        })
+}
+
+fn spawn(command: &mut Command, text: &str) -> Result<Child> {
+    command.spawn().map_err(|source| {
+        let program = command.get_program().to_string_lossy().into_owned();
+        let failure = if source.kind() == std::io::ErrorKind::NotFound {
+            error::environment(format!("cannot start `{program}`: it is not on PATH"))
+                .hint("run `cargo xtask doctor` to see what this machine lacks")
+        } else {
+            error::environment(format!("cannot start `{text}`: {source}"))
+        };
+        failure.into()
+    })
+}
