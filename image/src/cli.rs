@@ -58,6 +58,7 @@ enum Command {
 ///
 /// Example: comfy-image layer --request 05-pak3.json --out spec.json
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 struct LayerArgs {
     /// The layer request
     #[arg(long, value_name = "FILE")]
@@ -77,6 +78,7 @@ struct LayerArgs {
 ///
 /// Example: comfy-image image --request image-request.json --out image.json
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 struct ImageArgs {
     /// The image request
     #[arg(long, value_name = "FILE")]
@@ -93,6 +95,7 @@ struct ImageArgs {
 ///
 /// Example: comfy-image stream --image image.json | docker load
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 struct StreamArgs {
     /// The image description
     #[arg(long, value_name = "FILE")]
@@ -120,6 +123,7 @@ enum Format {
 ///
 /// Example: comfy-image oci-layout --image image.json --out layout
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 struct OciLayoutArgs {
     /// The image description
     #[arg(long, value_name = "FILE")]
@@ -142,6 +146,7 @@ struct OciLayoutArgs {
 ///
 /// Example: comfy-image check --layout layout
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 struct CheckArgs {
     /// The layout directory
     #[arg(long, value_name = "DIR")]
@@ -155,6 +160,7 @@ struct CheckArgs {
 ///
 /// Example: comfy-image inspect --image image.json
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 struct InspectArgs {
     /// The image description
     #[arg(long, value_name = "FILE")]

@@ -19,6 +19,7 @@ fn refused(store: &Store, trees: &[&Tree]) -> String {
 }
 
 #[test]
+#[expect(clippy::print_stderr, reason = "says what was skipped")]
 fn err_special_files() {
     let store = Store::new();
     let pipe = store.tree("pipe 1").file("run/other", "");

@@ -4,7 +4,9 @@ use std::fs;
 
 use comfy_image::Error;
 
-use crate::fixture::{Store, docker_archive, spec};
+use crate::fixture::{Store, Tree, docker_archive, spec};
+
+type Change = fn(&Tree);
 
 #[test]
 fn err_flipped_byte_in_a_tree() {
@@ -40,7 +42,7 @@ fn err_flipped_byte_in_a_tree() {
 
 #[test]
 fn err_changed_trees() {
-    let changes: [(&str, fn(&crate::fixture::Tree)); 5] = [
+    let changes: [(&str, Change); 5] = [
         ("longer file", |tree| {
             fs::write(tree.at("f"), "longer content").unwrap()
         }),
