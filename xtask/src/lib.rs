@@ -3,8 +3,10 @@
 pub mod cli;
 pub mod cmd;
 pub mod ctx;
+pub mod debian;
 pub mod error;
 pub mod fs;
+pub mod list;
 pub mod lock;
 pub mod net;
 pub mod nix;
