@@ -42,6 +42,13 @@ impl Nix {
         cmd
     }
 
+    /// The same Nix with a chroot store at `root`.
+    #[must_use]
+    pub fn in_store(mut self, root: PathBuf) -> Self {
+        self.store_root = Some(root);
+        self
+    }
+
     /// Where a chroot store lies; `None` when store paths are real paths.
     pub fn store_root(&self) -> Option<&Path> {
         self.store_root.as_deref()
