@@ -182,15 +182,24 @@ mod tests {
             proxy: Some("http://proxy.test:3142".to_owned()),
         };
         let found: Vec<_> = mirrors
-            .candidates("debian", "pool/main/g/gcc/g++_1~2_amd64.deb", "20260101T000000Z")
+            .candidates(
+                "debian",
+                "pool/main/g/gcc/g++_1~2_amd64.deb",
+                "20260101T000000Z",
+            )
             .iter()
             .map(ToString::to_string)
             .collect();
         assert_eq!(found.len(), 2);
-        assert_eq!(found[0], "http://a.test/debian/pool/main/g/gcc/g%2b%2b_1~2_amd64.deb");
+        assert_eq!(
+            found[0],
+            "http://a.test/debian/pool/main/g/gcc/g%2b%2b_1~2_amd64.deb"
+        );
         assert_eq!(
             found[1],
-            format!("{SNAPSHOT_ARCHIVE}/debian/20260101T000000Z/pool/main/g/gcc/g%2b%2b_1~2_amd64.deb")
+            format!(
+                "{SNAPSHOT_ARCHIVE}/debian/20260101T000000Z/pool/main/g/gcc/g%2b%2b_1~2_amd64.deb"
+            )
         );
     }
 
@@ -199,8 +208,16 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let parts = directory.path().join("sources.list.d");
         std::fs::create_dir(&parts).unwrap();
-        std::fs::write(parts.join("a.sources"), "Types: deb\nURIs: http://a.test/debian\n").unwrap();
-        std::fs::write(parts.join("b.list.disabled"), "deb http://b.test/debian x\n").unwrap();
+        std::fs::write(
+            parts.join("a.sources"),
+            "Types: deb\nURIs: http://a.test/debian\n",
+        )
+        .unwrap();
+        std::fs::write(
+            parts.join("b.list.disabled"),
+            "deb http://b.test/debian x\n",
+        )
+        .unwrap();
         std::fs::write(parts.join("c.list"), "deb file:/media/x stable main\n").unwrap();
         let mirrors = Mirrors::read(directory.path()).unwrap();
         assert_eq!(mirrors.bases(), ["http://a.test/debian"]);

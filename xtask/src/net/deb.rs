@@ -72,9 +72,7 @@ fn with_data<T>(deb: &Path, work: impl FnOnce(Box<dyn Read + '_>) -> Result<T>) 
                         .map_err(|source| bad_input(format!("bad zstd data: {source}")))?,
                 ),
                 other => {
-                    return Err(
-                        bad_input(format!("its compression `{other}` is not known")).into()
-                    );
+                    return Err(bad_input(format!("its compression `{other}` is not known")).into());
                 }
             };
             return work(limited(reader));
@@ -105,7 +103,7 @@ fn unpack_member(entry: &mut tar::Entry<'_, impl Read>, root: &Path, path: &str)
     match entry.header().entry_type() {
         EntryType::Directory => {
             if !target.is_dir() {
-                fs_err::create_dir(&target)?;
+                create_directory(&target)?;
             }
         }
         EntryType::Regular | EntryType::Continuous => {
@@ -190,9 +188,7 @@ fn clean(text: &str) -> Result<String> {
                 return Err(bad_input(format!("member `{text}` has an absolute path")).into());
             }
             Component::ParentDir => {
-                return Err(
-                    bad_input(format!("member `{text}` leaves its root with `..`")).into(),
-                );
+                return Err(bad_input(format!("member `{text}` leaves its root with `..`")).into());
             }
         }
     }
@@ -206,9 +202,12 @@ fn inside(root: &Path, path: &str) -> Result<PathBuf> {
     for part in parents.split('/').filter(|part| !part.is_empty()) {
         let next = directory.join(part);
         match next.symlink_metadata() {
-            Err(_) => fs_err::create_dir(&next)?,
+            Err(_) => create_directory(&next)?,
             Ok(metadata) if metadata.is_symlink() => {
-                let real = next.canonicalize().ok().filter(|real| real.starts_with(root));
+                let real = next
+                    .canonicalize()
+                    .ok()
+                    .filter(|real| real.starts_with(root));
                 directory = real.ok_or_else(|| {
                     bad_input(format!(
                         "member `{path}` goes through the link `{}`, which leaves the root",
@@ -222,6 +221,14 @@ fn inside(root: &Path, path: &str) -> Result<PathBuf> {
         directory = next;
     }
     Ok(directory.join(name))
+}
+
+/// Another thread may unpack a package with the same directory into this root.
+fn create_directory(path: &Path) -> Result<()> {
+    match fs_err::create_dir(path) {
+        Err(source) if source.kind() != io::ErrorKind::AlreadyExists => Err(source.into()),
+        _ => Ok(()),
+    }
 }
 
 /// Ends with an error, not silently, when more than `left` bytes come.

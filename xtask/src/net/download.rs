@@ -200,7 +200,11 @@ impl<'a> Downloader<'a> {
             if !request.transient {
                 return Err(Stop::Next(request.message));
             }
-            n_failures = if part.length > before { 1 } else { n_failures + 1 };
+            n_failures = if part.length > before {
+                1
+            } else {
+                n_failures + 1
+            };
             if n_failures >= ATTEMPTS {
                 return Err(Stop::Next(format!(
                     "{} ({ATTEMPTS} attempts)",

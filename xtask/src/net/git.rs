@@ -26,9 +26,7 @@ const SETTINGS: [&str; 5] = [
 /// says which.
 pub fn checkout(ctx: &Ctx, url: &str, rev: &str, submodules: bool, target: &Path) -> Result<()> {
     if ctx.offline {
-        return Err(
-            error::environment(format!("{url}: not asked, because of `--offline`")).into(),
-        );
+        return Err(error::environment(format!("{url}: not asked, because of `--offline`")).into());
     }
     let shell = Shell::new()?;
     process::capture(git(cmd!(shell, "git init --quiet {target}")))?;
@@ -45,7 +43,8 @@ pub fn checkout(ctx: &Ctx, url: &str, rev: &str, submodules: bool, target: &Path
         reachable(ctx, url).map_err(|source| unreachable_host(url, &source))?;
         // Some servers give branches and tags only: the whole history has the revision, if
         // anything has.
-        ctx.ui.detail(format!("{url}: no shallow fetch of {rev}: {shallow:#}"));
+        ctx.ui
+            .detail(format!("{url}: no shallow fetch of {rev}: {shallow:#}"));
         here(&["fetch", "--quiet", "--tags", "origin"])
             .with_context(|| format!("cannot fetch the history of {url}"))?;
     }
@@ -59,8 +58,16 @@ pub fn checkout(ctx: &Ctx, url: &str, rev: &str, submodules: bool, target: &Path
         )
     })?;
     if submodules {
-        here(&["submodule", "--quiet", "update", "--init", "--recursive", "--depth", "1"])
-            .with_context(|| format!("cannot check out the submodules of {url} at {rev}"))?;
+        here(&[
+            "submodule",
+            "--quiet",
+            "update",
+            "--init",
+            "--recursive",
+            "--depth",
+            "1",
+        ])
+        .with_context(|| format!("cannot check out the submodules of {url} at {rev}"))?;
     }
     remove_git_directories(target)
 }
@@ -77,7 +84,10 @@ pub fn reachable(ctx: &Ctx, url: &str) -> Result<()> {
         shell,
         "git -c http.lowSpeedLimit=1 -c http.lowSpeedTime=8 ls-remote --quiet {url} HEAD"
     )
-    .env("GIT_SSH_COMMAND", "ssh -o BatchMode=yes -o ConnectTimeout=8");
+    .env(
+        "GIT_SSH_COMMAND",
+        "ssh -o BatchMode=yes -o ConnectTimeout=8",
+    );
     process::capture(git(cmd)).map(drop)
 }
 

@@ -9,10 +9,12 @@ use anyhow::{Context as _, Result};
 use base64::Engine as _;
 use ureq::http::{Response, StatusCode, header};
 use ureq::tls::{RootCerts, TlsConfig};
+use ureq::unversioned::transport::DefaultConnector;
 use ureq::{Agent, Body, Proxy};
 use url::Url;
 
 use super::netrc::Netrc;
+use super::resolver::CachingResolver;
 use crate::error;
 
 /// A server that sends nothing for this long is given up; the download resumes elsewhere.
@@ -194,7 +196,7 @@ impl Http {
                 ))
             })?),
         };
-        let agent: Agent = Agent::config_builder()
+        let config = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
@@ -203,6 +205,7 @@ impl Http {
             .timeout_connect(Some(CONNECT))
             .timeout_recv_response(Some(IDLE))
             .timeout_per_read(Some(IDLE))
+            .max_idle_connections(64)
             .max_idle_connections_per_host(16)
             .user_agent(concat!("comfyui-image-factory/", env!("CARGO_PKG_VERSION")))
             .tls_config(
@@ -210,8 +213,12 @@ impl Http {
                     .root_certs(RootCerts::PlatformVerifier)
                     .build(),
             )
-            .build()
-            .new_agent();
+            .build();
+        let agent = Agent::with_parts(
+            config,
+            DefaultConnector::default(),
+            CachingResolver::default(),
+        );
         agents.insert(proxy, agent.clone());
         Ok(agent)
     }
@@ -350,8 +357,7 @@ pub fn redacted(url: &str) -> String {
 /// # Errors
 /// Not a URL with a host.
 pub fn host_of(url: &str) -> Result<String> {
-    let parsed =
-        Url::parse(url).with_context(|| format!("`{}` is not a URL", redacted(url)))?;
+    let parsed = Url::parse(url).with_context(|| format!("`{}` is not a URL", redacted(url)))?;
     Ok(parsed
         .host_str()
         .ok_or_else(|| error::bad_input(format!("`{}` has no host", redacted(url))))?

@@ -16,9 +16,9 @@ impl Netrc {
     /// # Errors
     /// The file exists but cannot be read.
     pub fn of_user() -> Result<Self> {
-        let path = std::env::var_os("NETRC").map(PathBuf::from).or_else(|| {
-            std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".netrc"))
-        });
+        let path = std::env::var_os("NETRC")
+            .map(PathBuf::from)
+            .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".netrc")));
         match path {
             Some(path) if path.is_file() => Ok(Self::parse(&fs_err::read_to_string(path)?)),
             _ => Ok(Self::default()),

@@ -323,8 +323,7 @@ impl UvSettings {
 fn pip_index() -> Result<String> {
     const DEFAULT: &str = "from pip._internal.models.index import PyPI; print(PyPI.simple_url)";
     let shell = Shell::new()?;
-    let configured =
-        process::capture(cmd!(shell, "python3 -m pip config get global.index-url"));
+    let configured = process::capture(cmd!(shell, "python3 -m pip config get global.index-url"));
     if let Ok(url) = configured {
         let url = url.trim();
         if !url.is_empty() {

@@ -53,7 +53,10 @@ impl Nix {
         if let Some(nix) = Self::on_path(ctx)? {
             return Ok(nix);
         }
-        let nix = Pinned::read(ctx, "nix.toml")?;
+        let mut nix = Pinned::read(ctx, "nix.toml")?;
+        nix.packages
+            .packages
+            .retain(|package| has_needed_files(&package.name));
         let seed = Pinned::read(ctx, "seed.toml")?;
         let root = ctx.cache.join(format!("nix-{}", nix.short_hash));
         let shell_root = ctx.cache.join(format!("seed-{}", seed.short_hash));
@@ -231,9 +234,18 @@ fn provide(ctx: &Ctx, nix: &Pinned, root: &Path, seed: &Pinned, busybox: &Path) 
     for path in debs {
         fs_err::remove_dir_all(path.parent().context("a deb without a directory")?)?;
     }
-    ctx.ui
-        .step("Provided", format!("Nix in {}", ui::elapsed(started.elapsed())));
+    ctx.ui.step(
+        "Provided",
+        format!("Nix in {}", ui::elapsed(started.elapsed())),
+    );
     Ok(())
+}
+
+/// The lock is closed under Debian's dependencies; Nix itself loads libraries only, and no
+/// shell, no Perl and no account tools.
+fn has_needed_files(package: &str) -> bool {
+    matches!(package, "nix-bin" | "patchelf" | "zlib1g")
+        || package.starts_with("lib") && !package.contains("perl")
 }
 
 /// Nix, its libraries and patchelf; documentation and the rest of the system stay packed.
@@ -249,13 +261,17 @@ fn is_needed(path: &str) -> bool {
 fn fetch_debs(ctx: &Ctx, locks: &[&DebianLock]) -> Result<Vec<PathBuf>> {
     let jobs: Vec<Job> = locks
         .iter()
-        .flat_map(|lock| lock.packages.iter().map(|package| (&lock.snapshot, package)))
+        .flat_map(|lock| {
+            lock.packages
+                .iter()
+                .map(|package| (&lock.snapshot, package))
+        })
         .map(|(snapshot, package)| Job {
             name: format!("{} {}", package.name, package.version),
             origins: vec![Origin::Debian {
                 archive: package.archive.clone(),
                 path: package.path.clone(),
-                snapshot: snapshot.clone(),
+                snapshot: package.snapshot.as_ref().unwrap_or(snapshot).clone(),
             }],
             sha256: package.sha256,
             size: Some(package.size),
@@ -380,8 +396,13 @@ mod tests {
     #[test]
     fn ok_only_substituters_are_inherited() {
         assert_eq!(
-            inherited("# x\nsandbox = false\nsubstituters = https://cache.test\nbuild-users-group = nixbld\ntrusted-public-keys = a:b\n"),
-            ["substituters = https://cache.test", "trusted-public-keys = a:b"]
+            inherited(
+                "# x\nsandbox = false\nsubstituters = https://cache.test\nbuild-users-group = nixbld\ntrusted-public-keys = a:b\n"
+            ),
+            [
+                "substituters = https://cache.test",
+                "trusted-public-keys = a:b"
+            ]
         );
     }
 

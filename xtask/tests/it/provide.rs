@@ -1,6 +1,7 @@
 //! The provided Nix runs, and builds in its sandbox.
 
 use xshell::Shell;
+use xtask::error::{Kind, kind_of};
 use xtask::nix::Nix;
 use xtask::process;
 
@@ -19,20 +20,20 @@ fn ok_builds_in_the_sandbox_of_a_chroot_store() {
     let sandbox = Sandbox::new();
     let Some(nix) = sandbox.nix() else { return };
     let shell = Shell::new().unwrap();
-    let out = process::capture(
-        nix.cmd(&shell, "nix-build")
-            .args(["--no-out-link", "-E", EXPRESSION]),
-    )
-    .unwrap();
+    let out =
+        process::capture(
+            nix.cmd(&shell, "nix-build")
+                .args(["--no-out-link", "-E", EXPRESSION]),
+        )
+        .unwrap();
     let text = std::fs::read_to_string(nix.physical(out.trim())).unwrap();
-    assert!(!text.contains("/home"), "the builder saw the machine: {text}");
+    assert!(
+        !text.contains("/home"),
+        "the builder saw the machine: {text}"
+    );
     assert!(text.contains("/build"), "{text}");
-    let evaluated = process::capture(nix.cmd(&shell, "nix").args([
-        "eval",
-        "--expr",
-        "1 + 1",
-    ]))
-    .unwrap();
+    let evaluated =
+        process::capture(nix.cmd(&shell, "nix").args(["eval", "--expr", "1 + 1"])).unwrap();
     assert_eq!(evaluated, "2\n");
 }
 
@@ -40,6 +41,7 @@ fn ok_builds_in_the_sandbox_of_a_chroot_store() {
 fn ok_second_call_needs_no_network() {
     let mut sandbox = Sandbox::new();
     if let Err(error) = Nix::find_or_provide(&sandbox.ctx) {
+        assert_eq!(kind_of(&error), Kind::Environment, "{error:#}");
         eprintln!("skipped: no Nix can be had here: {error:#}");
         return;
     }

@@ -36,6 +36,7 @@ impl Sandbox {
         match Nix::find_or_provide(&shared) {
             Ok(nix) => Some(nix.in_store(self.directory.path().join("store"))),
             Err(error) => {
+                assert_eq!(xtask::error::kind_of(&error).exit_status(), 3, "{error:#}");
                 eprintln!("skipped: no Nix can be had here: {error:#}");
                 None
             }
