@@ -147,6 +147,46 @@ pub fn bytes(count: u64) -> String {
     }
 }
 
+/// At most `n_characters`, the end cut off and marked.
+pub fn shorten(text: &str, n_characters: usize) -> String {
+    if text.chars().count() <= n_characters {
+        return text.to_owned();
+    }
+    let kept = text.chars().take(n_characters.saturating_sub(1));
+    kept.chain(['…']).collect()
+}
+
+/// Columns side by side, two spaces apart; columns of `right` are aligned to the right.
+pub fn table(head: &[&str], rows: &[Vec<String>], right: &[usize]) -> String {
+    let width = |column: usize| {
+        let cells = rows
+            .iter()
+            .filter_map(|row| row.get(column))
+            .map(String::as_str);
+        let cells = cells.chain(head.get(column).copied());
+        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..head.len()).map(width).collect();
+    let line = |cells: Vec<&str>| {
+        let cells = cells.iter().enumerate().map(|(column, cell)| {
+            let width = widths.get(column).copied().unwrap_or(0);
+            if right.contains(&column) {
+                format!("{cell:>width$}")
+            } else {
+                format!("{cell:<width$}")
+            }
+        });
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    let rows = rows
+        .iter()
+        .map(|row| line(row.iter().map(String::as_str).collect()));
+    std::iter::once(line(head.to_vec()))
+        .chain(rows)
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
 /// `8.1s`, `2m05s`, `1h02m`.
 pub fn elapsed(duration: Duration) -> String {
     let seconds = duration.as_secs();
