@@ -3,9 +3,11 @@
 pub mod cli;
 pub mod cmd;
 pub mod ctx;
+pub mod debian;
 pub mod error;
 pub mod fs;
 pub mod layer;
+pub mod list;
 pub mod lock;
 pub mod nearest;
 pub mod net;

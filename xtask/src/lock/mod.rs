@@ -24,7 +24,8 @@ pub struct DebianLock {
     pub on: Option<String>,
     /// SHA-256 of the list this was resolved from, so that `--check` needs no network.
     pub list_sha256: Sha256,
-    /// Snapshot time (`20261122T000000Z`) at which the permanent archive has every file.
+    /// Snapshot time (`20261122T000000Z`) at which the permanent archive has each file
+    /// that names no time of its own.
     pub snapshot: String,
     /// Sorted by name.
     #[serde(default, rename = "package")]
@@ -47,6 +48,9 @@ pub struct DebianPackage {
     pub size: u64,
     /// Hash of the deb.
     pub sha256: Sha256,
+    /// Snapshot time of a file whose suite moves apart from the lock's first suite.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<String>,
 }
 
 /// `package-lists/locks/python/VARIANT.toml`: every distribution of one variant.

@@ -1,0 +1,320 @@
+//! Images: layer specs and a container config become a config and a manifest.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::canonical;
+use crate::digest::Digest;
+use crate::error::Error;
+use crate::files::read_json;
+use crate::layer::{Blob, LayerSpec, check_trees};
+use crate::name::{LayerName, Reference};
+use crate::oci::{
+    self, ContainerConfig, Descriptor, History, ImageConfig, Index, Manifest, Platform, RootFs,
+};
+use crate::overlap;
+use crate::schema::SchemaVersion;
+
+/// Asks for an image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImageRequest {
+    /// The version of this document.
+    pub schema_version: SchemaVersion,
+    /// The repository, with or without a registry.
+    pub name: String,
+    /// The tag.
+    pub tag: String,
+    /// How a container starts.
+    pub config: ContainerConfig,
+    /// The processor, in Go's words.
+    pub architecture: String,
+    /// The operating system, in Go's words.
+    pub os: String,
+    /// The creation time, as in `1970-01-01T00:00:01Z`.
+    pub created: String,
+    /// The layer specs, the lowest first.
+    pub layers: Vec<PathBuf>,
+}
+
+/// Describes an image completely, except for the bytes of its files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Image {
+    /// The version of this document.
+    pub schema_version: SchemaVersion,
+    /// The name it gets unless another is asked for.
+    pub reference: Reference,
+    /// The processor, in Go's words.
+    pub architecture: String,
+    /// The operating system, in Go's words.
+    pub os: String,
+    /// The config; its digest is the image ID.
+    pub config: Document,
+    /// The manifest for layers that are not compressed.
+    pub manifest: Document,
+    /// Size of the tars of all blobs.
+    pub size_bytes: u64,
+    /// The layers, the lowest first, empty ones included.
+    pub layers: Vec<ImageLayer>,
+}
+
+/// Holds a JSON text and what identifies it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Document {
+    /// The digest of the text.
+    pub digest: Digest,
+    /// The size of the text.
+    pub size_bytes: u64,
+    /// The text, canonical: sorted keys, no white space.
+    pub json: String,
+}
+
+/// Describes a layer of an image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImageLayer {
+    /// The layer.
+    pub name: LayerName,
+    /// The spec it was taken from.
+    pub spec: PathBuf,
+    /// How many packages it has.
+    pub n_packages: u64,
+    /// Files and symlinks.
+    pub n_files: u64,
+    /// Size of the tars of its blobs.
+    pub size_bytes: u64,
+    /// The blobs; none if the layer is empty.
+    pub blobs: Vec<Blob>,
+}
+
+/// Reads the layer specs and computes config and manifest.
+pub fn assemble(request: &ImageRequest, store_root: Option<&Path>) -> Result<Image, Error> {
+    let reference: Reference = format!("{}:{}", request.name, request.tag)
+        .parse()
+        .map_err(|error: crate::name::ParseNameError| {
+            Error::invalid("image request", error.to_string())
+        })?;
+    if !is_time(&request.created) {
+        let reason = format!(
+            "`created` is not a time as in `1970-01-01T00:00:01Z`: `{}`",
+            request.created
+        );
+        return Err(Error::invalid("image request", reason));
+    }
+    let specs = request
+        .layers
+        .iter()
+        .map(|path| LayerSpec::read(path, store_root))
+        .collect::<Result<Vec<_>, _>>()?;
+    for (index, spec) in specs.iter().enumerate() {
+        if specs[..index].iter().any(|other| other.name == spec.name) {
+            let reason = format!("two layers have the name `{}`", spec.name);
+            return Err(Error::invalid("image request", reason));
+        }
+    }
+    overlap::check(&specs, store_root)?;
+
+    let layers: Vec<ImageLayer> = specs
+        .into_iter()
+        .zip(&request.layers)
+        .map(|(spec, path)| ImageLayer {
+            name: spec.name,
+            spec: path.clone(),
+            n_packages: spec.n_packages,
+            n_files: spec.n_files,
+            size_bytes: spec.size_bytes,
+            blobs: spec.blobs,
+        })
+        .collect();
+    let config = Document::new(&config(request, &layers))?;
+    let manifest = Document::new(&manifest(&config, &layers))?;
+    Ok(Image {
+        schema_version: SchemaVersion,
+        reference,
+        architecture: request.architecture.clone(),
+        os: request.os.clone(),
+        config,
+        manifest,
+        size_bytes: layers.iter().map(|layer| layer.size_bytes).sum(),
+        layers,
+    })
+}
+
+impl ImageRequest {
+    /// Reads a request.
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        read_json("image request", path)
+    }
+}
+
+impl Image {
+    /// Reads an image description and checks that its parts agree.
+    pub fn read(path: &Path, store_root: Option<&Path>) -> Result<Self, Error> {
+        let image: Self = read_json(
+            "image description",
+            &crate::files::resolve(store_root, path),
+        )?;
+        image.check()?;
+        Ok(image)
+    }
+
+    /// Iterates over all blobs, the lowest first.
+    pub fn blobs(&self) -> impl Iterator<Item = &Blob> {
+        self.layers.iter().flat_map(|layer| &layer.blobs)
+    }
+
+    /// Renders the index of a layout that holds this image.
+    pub fn index_json(&self, reference: &Reference) -> Result<String, Error> {
+        let annotations = [
+            ("io.containerd.image.name", reference.fully_qualified()),
+            (
+                "org.opencontainers.image.ref.name",
+                reference.tag().to_owned(),
+            ),
+        ];
+        let manifest = Descriptor {
+            media_type: oci::MANIFEST.to_owned(),
+            digest: self.manifest.digest,
+            size: self.manifest.size_bytes,
+            annotations: annotations
+                .map(|(key, value)| (key.to_owned(), value))
+                .into(),
+            platform: Some(Platform {
+                architecture: self.architecture.clone(),
+                os: self.os.clone(),
+            }),
+        };
+        let index = Index {
+            schema_version: 2,
+            media_type: oci::INDEX.to_owned(),
+            manifests: vec![manifest],
+        };
+        canonical_json("index", &index)
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        let wrong = |reason: &str| Err(Error::invalid("image description", reason));
+        for layer in &self.layers {
+            check_trees(layer.blobs.iter().flat_map(|blob| &blob.trees))?;
+        }
+        if !self.config.is_sound() || !self.manifest.is_sound() {
+            return wrong("the digest of the config or the manifest is not that of its text");
+        }
+        let layers: Vec<Descriptor> = self.blobs().map(descriptor).collect();
+        let manifest: Option<Manifest> = serde_json::from_str(&self.manifest.json).ok();
+        let config: Option<oci::ConfigDiffIds> = serde_json::from_str(&self.config.json).ok();
+        let agrees = manifest.is_some_and(|manifest| {
+            manifest.layers == layers && manifest.config.digest == self.config.digest
+        }) && config.is_some_and(|config| {
+            config
+                .rootfs
+                .diff_ids
+                .iter()
+                .eq(self.blobs().map(|blob| &blob.diff_id))
+        });
+        if agrees {
+            Ok(())
+        } else {
+            wrong("the config or the manifest does not name the blobs of its layers")
+        }
+    }
+}
+
+impl Document {
+    fn new<T: Serialize>(value: &T) -> Result<Self, Error> {
+        let json = canonical_json("document", value)?;
+        Ok(Self {
+            digest: Digest::of(json.as_bytes()),
+            size_bytes: json.len() as u64,
+            json,
+        })
+    }
+
+    fn is_sound(&self) -> bool {
+        self.digest == Digest::of(self.json.as_bytes()) && self.size_bytes == self.json.len() as u64
+    }
+}
+
+/// Renders our own value, which cannot fail for reasons of input.
+pub(crate) fn canonical_json<T: Serialize>(what: &'static str, value: &T) -> Result<String, Error> {
+    canonical::to_string(value).map_err(|error| Error::invalid(what, error.to_string()))
+}
+
+fn config(request: &ImageRequest, layers: &[ImageLayer]) -> ImageConfig {
+    let mut history = Vec::new();
+    for layer in layers {
+        let n_blobs = layer.blobs.len();
+        for number in 1..=n_blobs {
+            let part = if n_blobs == 1 {
+                String::new()
+            } else {
+                format!(" ({number} of {n_blobs})")
+            };
+            history.push(History {
+                created: request.created.clone(),
+                created_by: format!("layer {}{part}", layer.name),
+            });
+        }
+    }
+    let diff_ids = layers
+        .iter()
+        .flat_map(|layer| &layer.blobs)
+        .map(|blob| blob.diff_id)
+        .collect();
+    ImageConfig {
+        architecture: request.architecture.clone(),
+        os: request.os.clone(),
+        created: request.created.clone(),
+        config: request.config.clone(),
+        history,
+        rootfs: RootFs {
+            kind: "layers".to_owned(),
+            diff_ids,
+        },
+    }
+}
+
+fn manifest(config: &Document, layers: &[ImageLayer]) -> Manifest {
+    Manifest {
+        schema_version: 2,
+        media_type: oci::MANIFEST.to_owned(),
+        config: Descriptor {
+            media_type: oci::CONFIG.to_owned(),
+            digest: config.digest,
+            size: config.size_bytes,
+            annotations: Default::default(),
+            platform: None,
+        },
+        layers: layers
+            .iter()
+            .flat_map(|layer| &layer.blobs)
+            .map(descriptor)
+            .collect(),
+    }
+}
+
+fn descriptor(blob: &Blob) -> Descriptor {
+    Descriptor {
+        media_type: oci::LAYER_TAR.to_owned(),
+        digest: blob.diff_id,
+        size: blob.size_bytes,
+        annotations: Default::default(),
+        platform: None,
+    }
+}
+
+/// Accepts the one notation of RFC 3339 that we write.
+fn is_time(text: &str) -> bool {
+    let shape = "dddd-dd-ddTdd:dd:ddZ";
+    text.len() == shape.len()
+        && text
+            .chars()
+            .zip(shape.chars())
+            .all(|(character, expected)| match expected {
+                'd' => character.is_ascii_digit(),
+                _ => character == expected,
+            })
+}

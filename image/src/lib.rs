@@ -1,0 +1,32 @@
+//! Image layers as reproducible tar streams, read straight from package trees.
+//!
+//! A layer is an ordered list of package trees; nothing here starts a program,
+//! opens a connection or reads the clock.
+
+mod blob;
+mod canonical;
+mod files;
+mod merge;
+mod modes;
+mod overlap;
+mod parallel;
+mod pipe;
+mod tar_header;
+mod tree;
+
+pub mod cli;
+pub mod digest;
+pub mod error;
+pub mod image;
+pub mod layer;
+pub mod layout;
+pub mod name;
+pub mod oci;
+pub mod schema;
+pub mod stream;
+
+pub use digest::Digest;
+pub use error::Error;
+pub use files::{read_json, resolve, write_json};
+pub use name::{LayerName, Reference};
+pub use schema::SchemaVersion;

@@ -1,0 +1,344 @@
+//! Merges the trees of a logical layer and lays the result out in blobs.
+//!
+//! **Invariant**: each path is written once per blob, after its parents; a file is
+//! in one blob only; a directory has the same mode in every blob.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fs::File;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Conflict, Error, MAX_CONFLICTS, show};
+use crate::files::At as _;
+use crate::tar_header::{END, header, padding};
+use crate::tree::{Entries, Entry, Kind};
+
+/// Is one member of a blob.
+#[derive(Debug)]
+pub(crate) struct Member {
+    pub(crate) path: Vec<u8>,
+    pub(crate) entry: Entry,
+    /// Index of the tree that the bytes come from.
+    pub(crate) tree: usize,
+}
+
+/// Lists what one blob holds, in the order of the tar.
+#[derive(Debug, Default)]
+pub(crate) struct BlobPlan {
+    pub(crate) members: Vec<Member>,
+    /// Size of the tar.
+    pub(crate) size_bytes: u64,
+    pub(crate) n_files: u64,
+    pub(crate) content_bytes: u64,
+}
+
+impl BlobPlan {
+    fn push(&mut self, member: Member) {
+        self.size_bytes += tar_bytes(&member.path, &member.entry);
+        self.n_files += u64::from(member.entry.is_file());
+        self.content_bytes += member.entry.content_bytes();
+        self.members.push(member);
+    }
+}
+
+/// Is a tree that has been listed.
+#[derive(Debug)]
+pub(crate) struct Listed {
+    pub(crate) package: String,
+    /// Where the files physically are.
+    pub(crate) root: PathBuf,
+    pub(crate) entries: Entries,
+    /// The blob that takes this tree.
+    pub(crate) blob: usize,
+}
+
+/// Is what the trees of a layer become.
+#[derive(Debug)]
+pub(crate) struct Merged {
+    pub(crate) blobs: Vec<BlobPlan>,
+    /// Directories with a mode of their own.
+    pub(crate) directory_modes: BTreeMap<Vec<u8>, u32>,
+    /// Symlinks that stand for a directory of this layer.
+    pub(crate) directory_symlinks: Vec<Vec<u8>>,
+}
+
+/// Returns what a member takes in a tar.
+pub(crate) fn tar_bytes(path: &[u8], entry: &Entry) -> u64 {
+    let content_bytes = entry.content_bytes();
+    header(path, entry.member_kind(), entry.mode).len() as u64
+        + content_bytes
+        + padding(content_bytes) as u64
+}
+
+/// Assigns each tree to a blob: in order, never split, a new blob when the limit would be passed.
+pub(crate) fn assign(tree_bytes: &[u64], max_blob_bytes: u64) -> Vec<usize> {
+    let mut blob = 0;
+    let mut blob_bytes: u64 = 0;
+    let limit = max_blob_bytes.saturating_sub(END.len() as u64);
+    tree_bytes
+        .iter()
+        .map(|tree_bytes| {
+            let is_over = blob_bytes.saturating_add(*tree_bytes) > limit;
+            if blob_bytes > 0 && *tree_bytes > 0 && is_over {
+                blob += 1;
+                blob_bytes = 0;
+            }
+            blob_bytes = blob_bytes.saturating_add(*tree_bytes);
+            blob
+        })
+        .collect()
+}
+
+struct Owned {
+    entry: Entry,
+    tree: usize,
+    /// For a directory: the blobs that mention it, ascending.
+    blobs: Vec<usize>,
+}
+
+/// Merges trees, in order; `blob` of each must not decrease.
+pub(crate) fn merge(layer: &str, trees: &mut [Listed]) -> Result<Merged, Error> {
+    let mut owned: BTreeMap<Vec<u8>, Owned> = BTreeMap::new();
+    let mut conflicts = Vec::new();
+    let mut n_conflicts = 0;
+    for tree in 0..trees.len() {
+        let blob = trees[tree].blob;
+        for (path, entry) in std::mem::take(&mut trees[tree].entries) {
+            let Some(first) = owned.get_mut(&path) else {
+                owned.insert(
+                    path,
+                    Owned {
+                        entry,
+                        tree,
+                        blobs: vec![blob],
+                    },
+                );
+                continue;
+            };
+            if let Some(difference) = combine(first, &entry, &path, trees, tree)? {
+                n_conflicts += 1;
+                if conflicts.len() < MAX_CONFLICTS {
+                    conflicts.push(Conflict {
+                        path: show(&path),
+                        first: trees[first.tree].package.clone(),
+                        second: trees[tree].package.clone(),
+                        difference,
+                    });
+                }
+            }
+        }
+    }
+    if n_conflicts > 0 {
+        return Err(Error::Conflicts {
+            layer: layer.to_owned(),
+            conflicts,
+            n_conflicts,
+        });
+    }
+    Ok(lay_out(owned, trees.last().map_or(0, |tree| tree.blob + 1)))
+}
+
+/// Adds a second owner of a path; returns how the two differ, if they do.
+fn combine(
+    first: &mut Owned,
+    second: &Entry,
+    path: &[u8],
+    trees: &[Listed],
+    second_tree: usize,
+) -> Result<Option<String>, Error> {
+    Ok(match (&first.entry.kind, &second.kind) {
+        (Kind::Directory, Kind::Directory) => {
+            let blob = trees[second_tree].blob;
+            if first.blobs.last() != Some(&blob) {
+                first.blobs.push(blob);
+            }
+            match (first.entry.has_explicit_mode, second.has_explicit_mode) {
+                (true, true) if first.entry.mode != second.mode => {
+                    Some(modes_differ(&first.entry, second))
+                }
+                (false, true) => {
+                    first.entry.mode = second.mode;
+                    first.entry.has_explicit_mode = true;
+                    first.tree = second_tree;
+                    None
+                }
+                _ => None,
+            }
+        }
+        (Kind::File { size_bytes: one }, Kind::File { size_bytes: other }) => {
+            let relative = OsStr::from_bytes(path);
+            let (one_path, other_path) = (
+                trees[first.tree].root.join(relative),
+                trees[second_tree].root.join(relative),
+            );
+            if one != other || !same_bytes(&one_path, &other_path)? {
+                Some("the contents differ".to_owned())
+            } else if first.entry.mode != second.mode {
+                Some(modes_differ(&first.entry, second))
+            } else {
+                None
+            }
+        }
+        (Kind::Symlink { target: one }, Kind::Symlink { target: other }) => {
+            (one != other).then(|| format!("symlinks to `{}` and to `{}`", show(one), show(other)))
+        }
+        (one, other) => Some(format!("{} and {}", describe(one), describe(other))),
+    })
+}
+
+fn modes_differ(first: &Entry, second: &Entry) -> String {
+    format!(
+        "the modes differ, {:04o} and {:04o}",
+        first.mode, second.mode
+    )
+}
+
+fn describe(kind: &Kind) -> String {
+    match kind {
+        Kind::Directory => "a directory".to_owned(),
+        Kind::File { .. } => "a file".to_owned(),
+        Kind::Symlink { target } => format!("a symlink to `{}`", show(target)),
+    }
+}
+
+fn same_bytes(one_path: &Path, other_path: &Path) -> Result<bool, Error> {
+    let mut one = File::open(one_path).at("open", one_path)?;
+    let mut other = File::open(other_path).at("open", other_path)?;
+    let (mut one_chunk, mut other_chunk) = (vec![0; 1 << 16], vec![0; 1 << 16]);
+    loop {
+        let n_one = fill(&mut one, &mut one_chunk).at("read", one_path)?;
+        let n_other = fill(&mut other, &mut other_chunk).at("read", other_path)?;
+        if one_chunk[..n_one] != other_chunk[..n_other] {
+            return Ok(false);
+        }
+        if n_one == 0 {
+            return Ok(true);
+        }
+    }
+}
+
+/// Reads until the chunk is full or the file ends.
+fn fill(reader: &mut impl std::io::Read, chunk: &mut [u8]) -> std::io::Result<usize> {
+    let mut n_bytes = 0;
+    while n_bytes < chunk.len() {
+        match reader.read(&mut chunk[n_bytes..]) {
+            Ok(0) => break,
+            Ok(n_read) => n_bytes += n_read,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(n_bytes)
+}
+
+fn lay_out(owned: BTreeMap<Vec<u8>, Owned>, n_blobs: usize) -> Merged {
+    let directory_symlinks = directory_symlinks(&owned);
+    let mut directory_modes = BTreeMap::new();
+    let mut blobs: Vec<BlobPlan> = (0..n_blobs).map(|_| BlobPlan::default()).collect();
+    for (
+        path,
+        Owned {
+            entry,
+            tree,
+            blobs: numbers,
+        },
+    ) in owned
+    {
+        if entry.kind == Kind::Directory && entry.has_explicit_mode {
+            directory_modes.insert(path.clone(), entry.mode);
+        }
+        for number in numbers {
+            blobs[number].push(Member {
+                path: path.clone(),
+                entry: entry.clone(),
+                tree,
+            });
+        }
+    }
+    for blob in &mut blobs {
+        if !blob.members.is_empty() {
+            blob.size_bytes += END.len() as u64;
+        }
+    }
+    Merged {
+        blobs,
+        directory_modes,
+        directory_symlinks,
+    }
+}
+
+fn directory_symlinks(owned: &BTreeMap<Vec<u8>, Owned>) -> Vec<Vec<u8>> {
+    let is_symlink = |owned: &Owned| matches!(owned.entry.kind, Kind::Symlink { .. });
+    let to_directory = |path: &[u8]| {
+        // Symlinks that point at each other end nowhere; the kernel gives up at 40, too.
+        let mut path = path.to_vec();
+        for _ in 0..40 {
+            match owned.get(&path).map(|owned| &owned.entry.kind) {
+                Some(Kind::Directory) => return true,
+                Some(Kind::Symlink { target }) => path = join_target(&path, target),
+                Some(Kind::File { .. }) | None => return false,
+            }
+        }
+        false
+    };
+    owned
+        .iter()
+        .filter(|(path, owned)| is_symlink(owned) && to_directory(path))
+        .map(|(path, _)| path.clone())
+        .collect()
+}
+
+/// Returns where a symlink points, relative to the root; other symlinks on the way are not followed.
+fn join_target(path: &[u8], target: &[u8]) -> Vec<u8> {
+    let mut parts: Vec<&[u8]> = Vec::new();
+    if !target.starts_with(b"/") {
+        parts.extend(path.split(|byte| *byte == b'/'));
+        parts.pop();
+    }
+    for part in target.split(|byte| *byte == b'/') {
+        match part {
+            b"" | b"." => {}
+            b".." => {
+                parts.pop();
+            }
+            _ => parts.push(part),
+        }
+    }
+    parts.join(&b'/')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ok_greedy_groups() {
+        for (sizes, limit, expected) in [
+            (&[][..], 10_000, &[][..]),
+            (&[5000, 3000, 3000, 9000, 100], 10_000, &[0, 0, 1, 2, 3]),
+            (&[20_000, 0, 1, 20_000], 10_000, &[0, 0, 1, 2]),
+            (&[0, 20_000, 0], 10_000, &[0, 0, 0]),
+            (&[4488, 4488], 10_000, &[0, 0]),
+            (&[4488, 4489], 10_000, &[0, 1]),
+            (&[1, 1], 0, &[0, 1]),
+        ] {
+            assert_eq!(assign(sizes, limit), expected, "{sizes:?}");
+        }
+    }
+
+    #[test]
+    fn ok_symlink_targets() {
+        for (path, target, expected) in [
+            ("lib", "usr/lib", "usr/lib"),
+            ("usr/lib64", "../lib", "lib"),
+            ("a/b/c", "/x/./y/", "x/y"),
+            ("a", "../../..", ""),
+        ] {
+            assert_eq!(
+                join_target(path.as_bytes(), target.as_bytes()),
+                expected.as_bytes()
+            );
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! Integration tests: package trees in, archives and layouts out, read back by other readers.
+
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+mod bad_input;
+mod cli;
+mod fixture;
+mod golden;
+mod layout;
+mod merging;
+mod properties;
+mod tampering;
+mod tar_format;

@@ -1,0 +1,14 @@
+//! Debian roots: `debian.toml` and `debian/*.apt` in, `locks/debian/*.toml` out.
+//!
+//! apt solves, and checks signatures, the hash chain and Valid-Until, in a private root
+//! that shares only mirrors and proxies with the machine's own apt.
+
+mod apt;
+mod config;
+mod control;
+mod mirrors;
+mod solve;
+
+pub use config::{Config, Root};
+pub use mirrors::{Mirrors, parse_sources};
+pub use solve::{Options, RootUpdate, check, update};
