@@ -4,6 +4,7 @@ pub mod cli;
 pub mod cmd;
 pub mod ctx;
 pub mod debian;
+pub mod engine;
 pub mod error;
 pub mod fs;
 pub mod layer;

@@ -5,7 +5,7 @@
 use std::io::{IsTerminal as _, Write as _};
 use std::time::Duration;
 
-use indicatif::{MultiProgress, ProgressDrawTarget};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::error::{self, Kind};
 
@@ -128,6 +128,44 @@ impl Ui {
             // Nothing can be told to a user whose stderr is gone.
             if writeln!(err, "{line}").is_err() {}
         });
+    }
+}
+
+/// A stream of bytes under way: a bar on a terminal, one line elsewhere.
+#[derive(Debug)]
+pub struct Transfer {
+    bar: ProgressBar,
+}
+
+impl Transfer {
+    /// Says what is transferred, and how much it will be.
+    pub fn start(ui: &Ui, verb: &str, what: &str, n_bytes: u64) -> Self {
+        let bar = if ui.is_live() {
+            let style = ProgressStyle::with_template(
+                "{prefix} [{bar:25}] {decimal_bytes} of {decimal_total_bytes}, {decimal_bytes_per_sec}, {eta} left",
+            );
+            let bar = ui.bars().add(ProgressBar::new(n_bytes));
+            bar.set_style(
+                style
+                    .unwrap_or_else(|_| ProgressStyle::default_bar())
+                    .progress_chars("=> "),
+            );
+            bar.with_prefix(format!("{verb:>12} {what}"))
+        } else {
+            ui.step(verb, format!("{what}, {}", bytes(n_bytes)));
+            ProgressBar::hidden()
+        };
+        Self { bar }
+    }
+
+    /// More bytes went through.
+    pub fn advance(&self, n_bytes: u64) {
+        self.bar.inc(n_bytes);
+    }
+
+    /// Takes the bar off the screen.
+    pub fn finish(&self) {
+        self.bar.finish_and_clear();
     }
 }
 

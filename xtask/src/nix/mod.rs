@@ -55,6 +55,15 @@ impl Nix {
         self.store_root.as_deref()
     }
 
+    /// The same programs with a chroot store elsewhere.
+    #[must_use]
+    pub fn with_store(&self, root: &Path) -> Self {
+        Self {
+            store_root: Some(root.to_owned()),
+            ..self.clone()
+        }
+    }
+
     /// The file system path at which this machine can read a store path.
     pub fn physical(&self, store_path: &str) -> PathBuf {
         match &self.store_root {

@@ -41,12 +41,17 @@ pub struct LayerPlan {
 }
 
 /// A derivation and the path of its `out` output.
+///
+/// In the flake the fields are `drv` and `out`: a set with `outPath` becomes a mere string
+/// on its way to JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[serde(deny_unknown_fields)]
 pub struct Derivation {
     /// `/nix/store/….drv`.
+    #[serde(rename = "drv")]
     pub drv_path: String,
     /// `/nix/store/…`.
+    #[serde(rename = "out")]
     pub out_path: String,
 }
 
@@ -264,7 +269,7 @@ mod tests {
     fn ok_the_flakes_form() {
         let json = serde_json::to_string(&plan()).unwrap();
         assert!(
-            json.contains(r#""spec":{"drvPath":"/nix/store/01-base-cuda-spec.drv","outPath""#),
+            json.contains(r#""spec":{"drv":"/nix/store/01-base-cuda-spec.drv","out""#),
             "{json}"
         );
         assert_eq!(serde_json::from_str::<Plan>(&json).unwrap(), plan());
