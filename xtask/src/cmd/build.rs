@@ -162,7 +162,11 @@ fn dry_run(ctx: &Ctx, selection: &Selection) -> Result<()> {
     let graph = Graph::read(&nix, &targets)?;
     let missing = graph.missing(&nix, &targets)?;
     let owners = graph.layers(&plan.specs());
-    let sources = missing_sources(ctx, &nix, &targets)?;
+    let sources = if graph.has_source(&missing) {
+        missing_sources(ctx, &nix, &targets)?
+    } else {
+        Vec::new()
+    };
     let times = Times::read(ctx);
     let estimate = times.estimate(&graph, &missing, jobs(selection.jobs));
 

@@ -122,8 +122,14 @@ fn build_missing(ctx: &Ctx, nix: &Nix, plan: &Plan, selection: &Selection) -> Re
         .map(|layer| layer.spec.out_path.as_str())
         .collect();
     let missing = nix.invalid_paths(&specs)?;
-    let owners = Graph::read(nix, &targets)?.layers(&plan.specs());
-    let fetch = ensure_sources(ctx, nix, &targets)?;
+    let graph = Graph::read(nix, &targets)?;
+    let owners = graph.layers(&plan.specs());
+    let needed = graph.missing(nix, &targets)?;
+    let fetch = if graph.has_source(&needed) {
+        ensure_sources(ctx, nix, &targets)?
+    } else {
+        FetchReport::default()
+    };
     ctx.check_interrupted()?;
     let options = BuildOptions {
         jobs: selection.jobs,

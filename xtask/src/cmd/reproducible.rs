@@ -22,9 +22,11 @@ pub(super) fn check(ctx: &Ctx, realized: &Realized) -> Result<()> {
     let _lock = RunLock::take(ctx)?;
     let target = &realized.plan.layer(&realized.selection.layer)?.image;
     let targets = [target.drv_path.clone()];
-    // The user's store may have dropped sources whose outputs it kept.
-    ensure_sources(ctx, &realized.nix, &targets)?;
     let graph = Graph::read(&realized.nix, &targets)?;
+    // The user's store may have dropped sources whose outputs it kept.
+    if graph.iter().any(|(_, node)| node.is_fixed) {
+        ensure_sources(ctx, &realized.nix, &targets)?;
+    }
 
     fs_err::create_dir_all(&ctx.data)?;
     let empty = tempfile::Builder::new()
@@ -90,7 +92,12 @@ fn rebuild(
             .map(str::to_owned)
             .to_vec(),
     };
-    build_with(ctx, &nix.with_store(store), targets, &options)?;
+    build_with(
+        ctx,
+        &nix.clone().in_store(store.to_owned()),
+        targets,
+        &options,
+    )?;
     Ok(())
 }
 

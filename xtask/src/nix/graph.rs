@@ -110,6 +110,12 @@ impl Graph {
         Ok(self.walk(targets, &lacks))
     }
 
+    /// Whether one of these derivations is a source.
+    pub fn has_source(&self, drv_paths: &BTreeSet<String>) -> bool {
+        let mut nodes = drv_paths.iter().filter_map(|drv_path| self.get(drv_path));
+        nodes.any(|node| node.is_fixed)
+    }
+
     /// The part of the closure that is reached through derivations `enter` accepts.
     fn walk(&self, targets: &[String], enter: &dyn Fn(&Node) -> bool) -> BTreeSet<String> {
         let mut found = BTreeSet::new();

@@ -1,4 +1,7 @@
-//! The built program, run as a user runs it.
+//! Integration tests: the real Nix and real archives, in directories of their own.
 
 mod build;
+mod fetch;
 mod fixture;
+mod provide;
+mod support;

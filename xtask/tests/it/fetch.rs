@@ -1,0 +1,1 @@
+//! `fetch` with the real Nix.
