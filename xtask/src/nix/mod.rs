@@ -2,19 +2,27 @@
 
 mod build;
 mod drv;
+mod graph;
 mod log;
 mod nar;
 mod plan;
 mod provide;
+mod roots;
 mod sources;
+mod state;
+mod times;
+mod view;
 
 use std::path::{Path, PathBuf};
 
 use xshell::{Cmd, Shell};
 
-pub use build::{BuildReport, build};
+pub use build::{BuildOptions, BuildReport, Built, build, build_with, name_of};
+pub use graph::{Graph, Node};
 pub use plan::{Derivation, LayerPlan, Plan};
+pub use roots::{add_root, roots};
 pub use sources::{FetchReport, MissingSource, ensure_sources, missing_sources};
+pub use times::{Estimate, Times};
 
 /// A Nix that works on this machine: the user's own, or the provided one.
 #[derive(Debug, Clone)]
