@@ -11,4 +11,5 @@ pub mod lock;
 pub mod net;
 pub mod nix;
 pub mod process;
+pub mod python;
 pub mod ui;
