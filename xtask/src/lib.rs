@@ -15,4 +15,5 @@ pub mod net;
 pub mod nix;
 pub mod process;
 pub mod runlock;
+pub mod python;
 pub mod ui;
