@@ -496,7 +496,15 @@ mod tests {
                 .hint(),
             ),
         ];
-        insta::assert_snapshot!(render(&checks), @"");
+        insta::assert_snapshot!(render(&checks), @"
+        state     what             found
+        ok        platform         linux x86_64
+        optional  podman           not on PATH
+        MISSING   user namespaces  unshare failed: Operation not permitted
+
+        podman: install it
+        user namespaces: `sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0`; to keep it, write the setting to a file in /etc/sysctl.d
+        ");
     }
 
     #[test]

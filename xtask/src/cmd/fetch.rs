@@ -145,6 +145,10 @@ mod tests {
                 },
             ),
         ];
-        insta::assert_snapshot!(table(&sources), @"");
+        insta::assert_snapshot!(table(&sources), @"
+        source                                                   size  registry
+        torch-2.11.0-cp314-cp314t-manylinux_2_28_x86_64.whl  530.0 MB  pypi
+        ComfyUI-0123456789ab                                        ?  git
+        ");
     }
 }
