@@ -15,6 +15,7 @@ use crate::nearest::nearest;
 #[derive(Debug, Deserialize)]
 struct VariantsFile {
     default: String,
+    #[serde(rename = "variant")]
     variants: BTreeMap<String, VariantHead>,
 }
 
@@ -96,7 +97,7 @@ mod tests {
     #[test]
     fn err_unknown_variant() {
         let file: VariantsFile = toml::from_str(
-            "default = 'megapak'\n[variants.megapak]\ndescription = 'everything'\n[variants.slim]\nmore = 1\n",
+            "default = 'megapak'\n[variant.megapak]\ndescription = 'everything'\n[variant.slim]\nmore = 1\n",
         )
         .unwrap();
         assert_eq!(choose(&file, None).unwrap(), "megapak");
