@@ -92,12 +92,7 @@ fn rebuild(
             .map(str::to_owned)
             .to_vec(),
     };
-    build_with(
-        ctx,
-        &nix.with_store(store),
-        targets,
-        &options,
-    )?;
+    build_with(ctx, &nix.with_store(store), targets, &options)?;
     Ok(())
 }
 
