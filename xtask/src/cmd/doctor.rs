@@ -73,7 +73,7 @@ impl Check {
 pub(crate) fn run(ctx: &Ctx) -> Result<()> {
     let mut checks = vec![platform(), memory()];
     checks.extend(namespaces(ctx)?);
-    checks.push(disk(ctx, "disk of the store", &store_directory(ctx))?);
+    checks.push(disk(ctx, "disk of the store", &Nix::store_directory(ctx))?);
     checks.push(disk(ctx, "disk of the cache", &ctx.cache)?);
     checks.push(nix(ctx)?);
     checks.extend(programs());
@@ -250,10 +250,16 @@ fn namespaces(ctx: &Ctx) -> Result<Vec<Check>> {
         fs_err::create_dir(directory.path().join(name))?;
     }
     shell.change_dir(directory.path());
+    // The kernel makes a directory without permissions in `work`, which only the root of
+    // the namespace can remove again.
+    let script = "mount -t overlay overlay \
+        -o lowerdir=lower,upperdir=upper,workdir=work,userxattr merged && umount merged; \
+        status=$?; rm -rf work; exit $status";
     let mounted = process::capture(cmd!(
         shell,
-        "unshare --user --map-root-user --mount mount -t overlay overlay -o lowerdir=lower,upperdir=upper,workdir=work,userxattr merged"
+        "unshare --user --map-root-user --mount sh -c {script}"
     ));
+    directory.close()?;
     let overlay = match mounted {
         Ok(_) => Check::ok(OVERLAY, "allowed in user namespaces"),
         Err(error) => Check::not(
@@ -267,15 +273,6 @@ fn namespaces(ctx: &Ctx) -> Result<Vec<Check>> {
         ),
     };
     Ok(vec![found, overlay])
-}
-
-fn store_directory(ctx: &Ctx) -> std::path::PathBuf {
-    let system = Path::new("/nix");
-    if system.is_dir() || process::find("nix").is_some() {
-        system.to_owned()
-    } else {
-        ctx.data.clone()
-    }
 }
 
 fn disk(ctx: &Ctx, name: &'static str, directory: &Path) -> Result<Check> {
