@@ -95,6 +95,25 @@ pub struct BuildArgs {
     /// Print what would be fetched and built, and stop
     #[arg(long)]
     pub dry_run: bool,
+    /// How to build
+    #[command(flatten)]
+    pub build: HowToBuild,
+}
+
+/// How to build.
+#[derive(Debug, Clone, Default, Args)]
+pub struct HowToBuild {
+    /// Builds side by side [default: one for each processor]
+    #[arg(long, short, value_name = "N", value_parser = parse_jobs)]
+    pub jobs: Option<usize>,
+    /// Build again in an empty store and compare every layer
+    #[arg(long, conflicts_with = "dry_run")]
+    pub check_reproducible: bool,
+}
+
+fn parse_jobs(text: &str) -> Result<usize, String> {
+    let jobs = text.parse::<usize>().ok().filter(|jobs| *jobs > 0);
+    jobs.ok_or_else(|| "not a number from 1".to_owned())
 }
 
 /// Arguments of `build-final`.
@@ -112,9 +131,9 @@ pub struct BuildFinalArgs {
     /// Container engine to load into [default: the first that answers]
     #[arg(long, value_name = "docker|podman")]
     pub engine: Option<String>,
-    /// Build again in an empty store and compare the manifest digests
-    #[arg(long)]
-    pub check_reproducible: bool,
+    /// How to build
+    #[command(flatten)]
+    pub build: HowToBuild,
 }
 
 /// Arguments of `fetch`.

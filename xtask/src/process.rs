@@ -2,14 +2,23 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use xshell::Cmd;
 
+use crate::ctx::Ctx;
 use crate::error::{self, Kind};
 
 /// How many lines of a failed program's stderr its error repeats.
 const STDERR_TAIL: usize = 20;
+
+/// How often a running program's view is redrawn, and a wish to stop noticed.
+const TICK: Duration = Duration::from_millis(100);
+
+/// How long a program may take to clean up after it was asked to stop.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Runs a program and returns its stdout; its stderr appears only in the error.
 ///
@@ -99,6 +108,82 @@ pub fn feed(
     // A consumer that fails closes its stdin: its own words say more than our broken pipe.
     finish(&text, status, &lines)?;
     fed
+}
+
+/// Runs a program that may take hours: `on_line` gets each line of stderr, and `None`
+/// several times a second for whatever is drawn. A user who asks to stop ends the program
+/// with SIGINT, and its last words are still read.
+///
+/// # Errors
+/// The program is missing or its pipes cannot be read.
+pub fn watch(
+    ctx: &Ctx,
+    cmd: Cmd<'_>,
+    mut on_line: impl FnMut(Option<&str>),
+) -> Result<((ExitStatus, String), String)> {
+    let text = cmd.to_string();
+    ctx.ui.detail(format!("$ {text}"));
+    let mut command: Command = cmd.into();
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = spawn(&mut command, &text)?;
+    let mut stdout = child.stdout.take().context("child without stdout")?;
+    let stderr = child.stderr.take().context("child without stderr")?;
+    let output = std::thread::spawn(move || {
+        let mut buffer = Vec::new();
+        stdout.read_to_end(&mut buffer).map(|_| buffer)
+    });
+    let (sender, lines) = mpsc::channel();
+    let reader = std::thread::spawn(move || -> std::io::Result<()> {
+        let mut stderr = BufReader::new(stderr);
+        let mut line = Vec::new();
+        while stderr.read_until(b'\n', &mut line)? > 0 {
+            if sender
+                .send(String::from_utf8_lossy(&line).trim_end().to_owned())
+                .is_err()
+            {
+                break;
+            }
+            line.clear();
+        }
+        Ok(())
+    });
+    let mut asked_to_stop = None;
+    loop {
+        match lines.recv_timeout(TICK) {
+            Ok(line) => on_line(Some(&line)),
+            Err(mpsc::RecvTimeoutError::Timeout) => on_line(None),
+            Err(mpsc::RecvTimeoutError::Disconnected) => break,
+        }
+        if ctx.is_interrupted() {
+            let since = asked_to_stop.get_or_insert_with(|| {
+                interrupt(&child);
+                Instant::now()
+            });
+            if since.elapsed() > PATIENCE {
+                child.kill()?;
+                break;
+            }
+        }
+    }
+    let status = child.wait()?;
+    let panicked = || anyhow::anyhow!("the reader of `{text}` panicked");
+    reader.join().map_err(|_| panicked())??;
+    let bytes = output.join().map_err(|_| panicked())??;
+    Ok(((status, text), String::from_utf8_lossy(&bytes).into_owned()))
+}
+
+/// Asks a program to stop, as Ctrl-C does.
+pub fn interrupt(child: &Child) {
+    let pid = i32::try_from(child.id())
+        .ok()
+        .and_then(rustix::process::Pid::from_raw);
+    // It may just have ended by itself, which is what we want.
+    if let Some(Err(_)) =
+        pid.map(|pid| rustix::process::kill_process(pid, rustix::process::Signal::INT))
+    {}
 }
 
 /// Turns a non-zero status into an error with the last lines of stderr.

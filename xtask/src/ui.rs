@@ -5,7 +5,7 @@
 use std::io::{IsTerminal as _, Write as _};
 use std::time::Duration;
 
-use indicatif::{MultiProgress, ProgressDrawTarget};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::error::{self, Kind};
 
@@ -131,6 +131,44 @@ impl Ui {
     }
 }
 
+/// A stream of bytes under way: a bar on a terminal, one line elsewhere.
+#[derive(Debug)]
+pub struct Transfer {
+    bar: ProgressBar,
+}
+
+impl Transfer {
+    /// Says what is transferred, and how much it will be.
+    pub fn start(ui: &Ui, verb: &str, what: &str, n_bytes: u64) -> Self {
+        let bar = if ui.is_live() {
+            let style = ProgressStyle::with_template(
+                "{prefix} [{bar:25}] {decimal_bytes} of {decimal_total_bytes}, {decimal_bytes_per_sec}, {eta} left",
+            );
+            let bar = ui.bars().add(ProgressBar::new(n_bytes));
+            bar.set_style(
+                style
+                    .unwrap_or_else(|_| ProgressStyle::default_bar())
+                    .progress_chars("=> "),
+            );
+            bar.with_prefix(format!("{verb:>12} {what}"))
+        } else {
+            ui.step(verb, format!("{what}, {}", bytes(n_bytes)));
+            ProgressBar::hidden()
+        };
+        Self { bar }
+    }
+
+    /// More bytes went through.
+    pub fn advance(&self, n_bytes: u64) {
+        self.bar.inc(n_bytes);
+    }
+
+    /// Takes the bar off the screen.
+    pub fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
 /// `1.2 GB`, decimal units as registries and disks count them.
 pub fn bytes(count: u64) -> String {
     const UNITS: [&str; 5] = ["B", "kB", "MB", "GB", "TB"];
@@ -145,6 +183,46 @@ pub fn bytes(count: u64) -> String {
     } else {
         format!("{value:.1} {}", UNITS[unit])
     }
+}
+
+/// At most `n_characters`, the end cut off and marked.
+pub fn shorten(text: &str, n_characters: usize) -> String {
+    if text.chars().count() <= n_characters {
+        return text.to_owned();
+    }
+    let kept = text.chars().take(n_characters.saturating_sub(1));
+    kept.chain(['…']).collect()
+}
+
+/// Columns side by side, two spaces apart; columns of `right` are aligned to the right.
+pub fn table(head: &[&str], rows: &[Vec<String>], right: &[usize]) -> String {
+    let width = |column: usize| {
+        let cells = rows
+            .iter()
+            .filter_map(|row| row.get(column))
+            .map(String::as_str);
+        let cells = cells.chain(head.get(column).copied());
+        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..head.len()).map(width).collect();
+    let line = |cells: Vec<&str>| {
+        let cells = cells.iter().enumerate().map(|(column, cell)| {
+            let width = widths.get(column).copied().unwrap_or(0);
+            if right.contains(&column) {
+                format!("{cell:>width$}")
+            } else {
+                format!("{cell:<width$}")
+            }
+        });
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    let rows = rows
+        .iter()
+        .map(|row| line(row.iter().map(String::as_str).collect()));
+    std::iter::once(line(head.to_vec()))
+        .chain(rows)
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 /// `8.1s`, `2m05s`, `1h02m`.

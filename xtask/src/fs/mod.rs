@@ -1,9 +1,13 @@
 //! Files written so that a reader sees the old or the new content, never half of one.
 
+mod lock;
+
 use std::io::Write as _;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
+
+pub use lock::Lock;
 
 /// Writes a file beside its place, syncs it, and renames it there.
 ///

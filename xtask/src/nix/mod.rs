@@ -1,18 +1,28 @@
 //! The Nix adapter: finding or providing the program, the store, evaluation, builds.
 
 mod build;
+mod graph;
+mod drv;
 mod log;
+mod nar;
 mod plan;
 mod provide;
+mod roots;
 mod sources;
+mod state;
+mod times;
+mod view;
 
 use std::path::{Path, PathBuf};
 
 use xshell::{Cmd, Shell};
 
-pub use build::{BuildReport, build};
+pub use build::{BuildOptions, BuildReport, Built, build, build_with, name_of};
+pub use graph::{Graph, Node};
 pub use plan::{Derivation, LayerPlan, Plan};
+pub use roots::{add_root, roots};
 pub use sources::{FetchReport, MissingSource, ensure_sources, missing_sources};
+pub use times::{Estimate, Times};
 
 /// A Nix that works on this machine: the user's own, or the provided one.
 #[derive(Debug, Clone)]
@@ -45,6 +55,15 @@ impl Nix {
     /// Where a chroot store lies; `None` when store paths are real paths.
     pub fn store_root(&self) -> Option<&Path> {
         self.store_root.as_deref()
+    }
+
+    /// The same programs with a chroot store elsewhere.
+    #[must_use]
+    pub fn with_store(&self, root: &Path) -> Self {
+        Self {
+            store_root: Some(root.to_owned()),
+            ..self.clone()
+        }
     }
 
     /// The file system path at which this machine can read a store path.

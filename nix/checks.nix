@@ -1,0 +1,31 @@
+/**
+  `nix flake check`: the pure functions, the image tool, and `pip check` of each variant.
+
+  Type: checks :: AttrSet -> AttrSet -> AttrSet
+*/
+{
+  checkPackages,
+  imageTool,
+  root,
+  runCommand,
+}:
+# The final layer of each variant.
+layers:
+let
+  failures = import ./tests { inherit root; };
+  variantChecks = builtins.listToAttrs (
+    map (variantName: {
+      name = "${variantName}-packages";
+      value = checkPackages layers.${variantName};
+    }) (builtins.attrNames layers)
+  );
+in
+variantChecks
+// {
+  unit-tests =
+    if failures == [ ] then
+      runCommand "unit-tests" { } ''echo passed >"$out"''
+    else
+      throw "unit tests of nix/ failed: ${builtins.toJSON failures}";
+  image-tool = imageTool;
+}

@@ -1,0 +1,111 @@
+/**
+  The factory as one attribute set: table of contents of this directory.
+
+  Type: { root } -> AttrSet
+*/
+{
+  # The checkout, as a path.
+  root,
+}:
+let
+  system = "x86_64-linux";
+
+  storeName = import ./storeName.nix;
+  locks = import ./locks.nix { inherit root; };
+  mkSource = import ./mkSource.nix { inherit storeName system; };
+  sources = import ./sources.nix { inherit locks mkSource; };
+  seed = "${sources.seed}/bin/busybox";
+
+  inRoot = import ./inRoot.nix { inherit seed system; };
+  runCommand = import ./runCommand.nix { inherit seed system; };
+  fileTree = import ./fileTree.nix { inherit runCommand; };
+  debianTree = import ./debianTree.nix { inherit inRoot seed system; };
+  cpython = import ./cpython.nix { inherit inRoot; };
+  cudaTree = import ./cudaTree.nix { inherit runCommand; };
+
+  debian = import ./debianRoots.nix { inherit debianTree root sources; };
+  unpackWheel = import ./unpackWheel.nix {
+    inherit inRoot;
+    pythonRoot = debian.build-python;
+    installer = sources.buildWheel "installer";
+  };
+  buildSdist = import ./buildSdist.nix { inherit inRoot; };
+  crateClosure = import ./crateClosure.nix;
+  imageTool = import ./imageTool.nix {
+    inherit
+      crateClosure
+      debian
+      inRoot
+      mkSource
+      root
+      ;
+  };
+
+  mkVariant = import ./mkVariant.nix {
+    inherit
+      buildSdist
+      cpython
+      cudaTree
+      debian
+      fileTree
+      inRoot
+      locks
+      runCommand
+      sources
+      unpackWheel
+      ;
+  };
+  variants = builtins.mapAttrs mkVariant locks.variants;
+
+  layerSpec = import ./layerSpec.nix { inherit imageTool runCommand; };
+  layerImage = import ./layerImage.nix { inherit imageTool runCommand; };
+  mkLayerFlake = import ./mkLayerFlake.nix {
+    inherit
+      layerImage
+      layerSpec
+      locks
+      system
+      variants
+      ;
+  };
+  pythonEnvironment = import ./pythonEnvironment.nix { inherit runCommand; };
+  checkPackages = import ./checkPackages.nix { inherit debian inRoot pythonEnvironment; };
+  mkRootFlake = import ./mkRootFlake.nix {
+    inherit locks system variants;
+    apps = import ./apps.nix { inherit checkPackages imageTool runCommand; };
+    checks = import ./checks.nix {
+      inherit
+        checkPackages
+        imageTool
+        root
+        runCommand
+        ;
+    };
+    devShell = import ./devShell.nix {
+      inherit
+        debian
+        locks
+        pythonEnvironment
+        runCommand
+        seed
+        sources
+        system
+        ;
+    };
+  };
+in
+{
+  inherit
+    debian
+    mkRootFlake
+    imageTool
+    locks
+    mkLayerFlake
+    runCommand
+    sources
+    system
+    variants
+    ;
+  /** Functions without effects, for the unit tests of `nix/tests`. */
+  lib = { inherit crateClosure storeName; };
+}

@@ -1,0 +1,41 @@
+/**
+  The committed lists and locks, read as data. Nothing here decides anything: versions,
+  files and layers were chosen when locking.
+
+  Type: { root } -> AttrSet
+*/
+{ root }:
+let
+  readTOML = file: builtins.fromTOML (builtins.readFile file);
+  directory = root + "/package-lists/locks";
+  tomlFiles =
+    path:
+    let
+      names = builtins.attrNames (builtins.readDir path);
+      stems = builtins.concatMap (
+        name:
+        let
+          match = builtins.match "(.*)\\.toml" name;
+        in
+        if match == null then [ ] else match
+      ) names;
+    in
+    builtins.listToAttrs (
+      map (stem: {
+        name = stem;
+        value = readTOML (path + "/${stem}.toml");
+      }) stems
+    );
+  variantsFile = readTOML (root + "/package-lists/variants.toml");
+  python = tomlFiles (directory + "/python");
+in
+{
+  debian = tomlFiles (directory + "/debian");
+  inherit python;
+  sources = readTOML (directory + "/sources.toml");
+  seed = readTOML (directory + "/seed.toml");
+  cargo = readTOML (root + "/Cargo.lock");
+  defaultVariant = variantsFile.default;
+  # A variant without a lock is known, but cannot be built yet.
+  variants = builtins.intersectAttrs python variantsFile.variants;
+}

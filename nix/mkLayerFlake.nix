@@ -1,0 +1,107 @@
+/**
+  The outputs of one layer's flake, for every variant that is locked.
+
+  Type: mkLayerFlake :: AttrSet -> AttrSet -> AttrSet
+*/
+{
+  layerImage,
+  layerSpec,
+  locks,
+  system,
+  variants,
+}:
+{
+  # `05-pak3`.
+  name,
+  # The flake of the layer below; null for the first.
+  previous ? null,
+  # { variant, below } -> [ { package, path } ]: what this layer adds. `below` has the
+  # entries of each layer so far, by layer name.
+  trees,
+  # variant -> what this layer adds to the image configuration; `Env` and `Labels` merge.
+  config ? (_: { }),
+  # The whole image is streamed, never a file.
+  isFinal ? false,
+}:
+let
+  merge =
+    below: own:
+    below
+    // own
+    // {
+      Env = (below.Env or { }) // (own.Env or { });
+      Labels = (below.Labels or { }) // (own.Labels or { });
+    };
+  # OCI has `Env` as a list of NAME=VALUE.
+  render =
+    merged:
+    merged // { Env = map (key: "${key}=${merged.Env.${key}}") (builtins.attrNames merged.Env); };
+
+  mkLayer =
+    variantName: variant:
+    let
+      below =
+        if previous == null then
+          {
+            chain = [ ];
+            config = { };
+            entries = { };
+          }
+        else
+          previous.layers.${variantName};
+      own = trees {
+        inherit variant;
+        below = below.entries;
+      };
+      spec = layerSpec {
+        inherit name;
+        trees = own;
+      };
+      chain = below.chain ++ [
+        {
+          inherit name spec;
+          image = outputs.image;
+        }
+      ];
+      merged = merge below.config (config variant);
+      tag = "cu130-${variantName}-${variant.definition.tag}";
+      outputs = layerImage {
+        inherit name tag;
+        imageName = "comfyui-boot";
+        specs = map (layer: layer.spec) chain;
+        config = render merged;
+      };
+    in
+    {
+      inherit chain spec tag;
+      inherit (outputs) archive image stream;
+      entries = below.entries // {
+        ${name} = own;
+      };
+      config = merged;
+      package = if isFinal then outputs.stream else outputs.archive;
+      # What xtask reads in one evaluation: `nix::plan::Plan`.
+      plan = {
+        variant = variantName;
+        reference = "comfyui-boot:${tag}";
+        layers = map (layer: {
+          inherit (layer) name;
+          spec = {
+            drv = layer.spec.drvPath;
+            out = layer.spec.outPath;
+          };
+          image = {
+            drv = layer.image.drvPath;
+            out = layer.image.outPath;
+          };
+        }) chain;
+      };
+    };
+  layers = builtins.mapAttrs mkLayer variants;
+in
+{
+  inherit layers name;
+  packages.${system} = builtins.mapAttrs (_: layer: layer.package) layers // {
+    default = layers.${locks.defaultVariant}.package;
+  };
+}

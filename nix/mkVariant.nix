@@ -1,0 +1,120 @@
+/**
+  Everything a variant is made of, before it is dealt out to layers: its interpreter and
+  one package tree for each distribution of its lock.
+
+  Type: mkVariant :: AttrSet -> String -> AttrSet -> AttrSet
+*/
+{
+  buildSdist,
+  cpython,
+  cudaTree,
+  debian,
+  fileTree,
+  inRoot,
+  locks,
+  runCommand,
+  sources,
+  unpackWheel,
+}:
+# Name of the variant.
+name:
+# Its entry of `variants.toml`.
+definition:
+let
+  lock = locks.python.${name};
+  freeThreaded = builtins.match ".*t" lock.python != null;
+  pythonDirectory = if freeThreaded then "python3.14t" else "python3.14";
+
+  interpreter = cpython {
+    inherit (locks.sources.tarball.cpython) version;
+    tarball = sources.tarball "cpython";
+    lowers = [
+      debian.base
+      debian.build-cpython
+    ];
+    inherit freeThreaded;
+  };
+
+  packageLists = import ./package-lists.nix { inherit lock; };
+
+  # NVIDIA's files are layer 01's; what Python wants to know of them comes with torch.
+  isCuda = package: package.layer == "01-base-cuda";
+
+  customPackages = import ./custom-packages.nix {
+    inherit
+      buildSdist
+      debian
+      interpreter
+      sources
+      trees
+      ;
+  };
+
+  treeOf =
+    package:
+    unpackWheel {
+      pname = package.name;
+      inherit (package) version;
+      inherit pythonDirectory;
+      wheel =
+        if package.kind == "wheel" then sources.pypiFile package else customPackages.wheelOf package;
+      include = if isCuda package then [ "*.dist-info/*" ] else [ ];
+      suffix = if isCuda package then "-metadata" else "";
+    };
+
+  trees = builtins.mapAttrs (_: treeOf) packageLists.byName;
+
+  entry = package: path: {
+    package = "${package.name} ${package.version}";
+    path = "${path}";
+  };
+in
+{
+  inherit
+    customPackages
+    debian
+    definition
+    fileTree
+    inRoot
+    interpreter
+    lock
+    name
+    packageLists
+    pythonDirectory
+    runCommand
+    trees
+    ;
+
+  sitePackages = "/usr/local/lib/${pythonDirectory}/site-packages";
+
+  /** Entries (package and path) of a layer's distributions. */
+  pythonEntries =
+    layer: map (package: entry package trees.${package.name}) (packageLists.ofLayer layer);
+
+  /** What Python wants to know of the toolkit (`pip check`), for layer 04. */
+  cudaMetadataEntries = map (package: entry package trees.${package.name}) (
+    packageLists.ofLayer "01-base-cuda"
+  );
+
+  /** Requested things this variant leaves out, by name. */
+  omitted = map (omission: omission.name) (definition.omit or [ ]);
+
+  /** `/etc/ld.so.cache` of the finished image, from the layers that hold libraries. */
+  linkerCache =
+    lowers:
+    inRoot {
+      name = "linker-cache";
+      inherit lowers;
+      script = ./scripts/linker-cache.sh;
+    };
+
+  /** Entries of the toolkit's files, for layer 01. */
+  cudaEntries = map (
+    package:
+    entry package (cudaTree {
+      pname = package.name;
+      inherit (package) version;
+      wheel = sources.pypiFile package;
+    })
+  ) (packageLists.ofLayer "01-base-cuda");
+}

@@ -1,0 +1,26 @@
+/**
+  Unit tests of the pure functions: evaluation only, nothing is built. Gives the failures
+  as `builtins.addErrorContext`-free data: `[ { name, expected, result } ]`.
+
+  Type: { root } -> [ AttrSet ]
+*/
+{ root }:
+let
+  cases = import ./storeName.nix // import ./crateClosure.nix // import ./locks.nix { inherit root; };
+  run =
+    name:
+    let
+      case = cases.${name};
+    in
+    if case.expr == case.expected then
+      [ ]
+    else
+      [
+        {
+          inherit name;
+          inherit (case) expected;
+          result = case.expr;
+        }
+      ];
+in
+builtins.concatMap run (builtins.attrNames cases)

@@ -1,0 +1,41 @@
+/**
+  A package tree of one wheel, installed by PyPA `installer` as the wheel specification
+  says: https://packaging.python.org/specifications/binary-distribution-format/
+
+  It runs in a small Debian root with its own Python, so a wheel's tree depends neither on
+  our CPython nor on the layers below: editing either unpacks no wheel again.
+
+  Type: unpackWheel :: { inRoot, pythonRoot, installer } -> AttrSet -> Derivation
+*/
+{
+  inRoot,
+  # Tree with /usr/bin/python3.
+  pythonRoot,
+  # Fixed output of the `installer` wheel.
+  installer,
+}:
+{
+  # Distribution name and version, for the store path.
+  pname,
+  version,
+  # The wheel: a fixed output, or a derivation with one `*.whl` in it.
+  wheel,
+  # Directory of the standard library below the prefix, and of `site-packages`: `python3.14t`.
+  pythonDirectory,
+  # Relative paths that are not installed, as fnmatch patterns.
+  exclude ? [ ],
+  # Only these are installed, as fnmatch patterns; none means all.
+  include ? [ ],
+  suffix ? "",
+}:
+inRoot {
+  name = "${pname}-${version}${suffix}";
+  lowers = [ pythonRoot ];
+  interpreter = "/usr/bin/python3";
+  script = ./scripts/install-wheel.py;
+  env = {
+    inherit installer pythonDirectory wheel;
+    exclude = builtins.toJSON exclude;
+    include = builtins.toJSON include;
+  };
+}

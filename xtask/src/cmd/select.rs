@@ -1,0 +1,108 @@
+//! What the user's words for a variant and a layer mean in this checkout.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context as _, Result};
+use serde::Deserialize;
+
+use crate::cli::VariantArgs;
+use crate::ctx::Ctx;
+use crate::error::{self, Failure};
+use crate::layer::{self, LayerName};
+use crate::nearest::nearest;
+
+/// The part of `package-lists/variants.toml` that choosing needs; the rest is for the lists.
+#[derive(Debug, Deserialize)]
+struct VariantsFile {
+    default: String,
+    variants: BTreeMap<String, VariantHead>,
+}
+
+#[derive(Debug, Deserialize)]
+struct VariantHead {
+    #[serde(default)]
+    description: String,
+}
+
+/// The variant to work on.
+pub(super) fn variant(ctx: &Ctx, args: &VariantArgs) -> Result<String> {
+    let path = ctx.lists().join("variants.toml");
+    let text = fs_err::read_to_string(&path)?;
+    let file: VariantsFile = toml::from_str(&text).map_err(|error| {
+        error::bad_input(format!("`{}` cannot be read: {error}", path.display()))
+    })?;
+    Ok(choose(&file, args.variant.as_deref())?)
+}
+
+fn choose(file: &VariantsFile, wanted: Option<&str>) -> Result<String, Failure> {
+    let Some(wanted) = wanted else {
+        return Ok(file.default.clone());
+    };
+    if file.variants.contains_key(wanted) {
+        return Ok(wanted.to_owned());
+    }
+    let failure = error::bad_input(format!("there is no variant `{wanted}`"));
+    let names = file.variants.keys().map(String::as_str);
+    let failure = match nearest(wanted, names) {
+        Some(name) => failure.hint(format!("the nearest name is `{name}`")),
+        None => failure,
+    };
+    let known = file
+        .variants
+        .iter()
+        .map(|(name, head)| match head.description.as_str() {
+            "" => format!("\n  {name}"),
+            text => format!("\n  {name}: {text}"),
+        });
+    Err(failure.hint(format!(
+        "`package-lists/variants.toml` has{}",
+        known.collect::<String>()
+    )))
+}
+
+/// The layers of this checkout, in order.
+pub(super) fn layers(ctx: &Ctx) -> Result<Vec<LayerName>> {
+    let directory = ctx.root.join("layers");
+    let mut layers = Vec::new();
+    for entry in fs_err::read_dir(&directory)? {
+        let entry = entry?;
+        if !entry.file_type()?.is_dir() {
+            continue;
+        }
+        let name = entry.file_name();
+        let name = name
+            .to_str()
+            .with_context(|| format!("`{}` is not UTF-8", entry.path().display()))?;
+        // Half-written directories and editors' own are not layers.
+        if name.starts_with(|character: char| character.is_ascii_digit()) {
+            layers.push(name.parse().map_err(|error| {
+                error::bad_input(format!("`{}`: {error}", entry.path().display()))
+            })?);
+        }
+    }
+    layers.sort();
+    Ok(layers)
+}
+
+/// The layer that the user means.
+pub(super) fn layer(ctx: &Ctx, text: &str) -> Result<LayerName> {
+    Ok(layer::find(&layers(ctx)?, text)?.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn err_unknown_variant() {
+        let file: VariantsFile = toml::from_str(
+            "default = 'megapak'\n[variants.megapak]\ndescription = 'everything'\n[variants.slim]\nmore = 1\n",
+        )
+        .unwrap();
+        assert_eq!(choose(&file, None).unwrap(), "megapak");
+        assert_eq!(choose(&file, Some("slim")).unwrap(), "slim");
+        let failure = choose(&file, Some("slmi")).unwrap_err();
+        assert_eq!(failure.kind, error::Kind::BadInput);
+        insta::assert_snapshot!(format!("{failure}\n\n{}", failure.hints.join("\n")));
+    }
+}

@@ -1,0 +1,74 @@
+//! What `image inspect` of docker and podman says, and whether it is our image.
+
+use anyhow::{Context as _, Result};
+use comfy_image::Reference;
+use comfy_image::image::Image;
+use serde::Deserialize;
+use serde_json::Value;
+
+/// An image that the engine has.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Known {
+    pub(super) id: String,
+    #[serde(default)]
+    repo_tags: Option<Vec<String>>,
+    #[serde(default, rename = "RootFS")]
+    root_fs: Option<RootFs>,
+    #[serde(default)]
+    config: Value,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct RootFs {
+    #[serde(default)]
+    layers: Option<Vec<String>>,
+}
+
+/// Reads the output of `image inspect`.
+pub(super) fn parse(json: &str) -> Result<Vec<Known>> {
+    if json.trim().is_empty() {
+        return Ok(Vec::new());
+    }
+    serde_json::from_str(json).context("cannot read the output of `image inspect`")
+}
+
+impl Known {
+    /// The ID is the digest of the config; where docker keeps images in containerd it is
+    /// that of a manifest of its own, and then the content decides.
+    pub(super) fn is(&self, image: &Image) -> bool {
+        let id = self.id.trim_start_matches("sha256:");
+        if id == image.config.digest.hex() {
+            return true;
+        }
+        let layers = self
+            .root_fs
+            .as_ref()
+            .and_then(|root_fs| root_fs.layers.as_deref());
+        let same_layers = layers.is_some_and(|layers| {
+            let expected = image.blobs().map(|blob| blob.diff_id.to_string());
+            !layers.is_empty() && expected.eq(layers.iter().cloned())
+        });
+        same_layers && self.same_config(&image.config.json)
+    }
+
+    pub(super) fn has_tag(&self, reference: &Reference) -> bool {
+        let short = reference.to_string();
+        let full = reference.fully_qualified();
+        let local = format!("localhost/{short}");
+        let tags = self.repo_tags.iter().flatten();
+        tags.into_iter()
+            .any(|tag| *tag == short || *tag == full || *tag == local)
+    }
+
+    fn same_config(&self, json: &str) -> bool {
+        let Ok(expected) = serde_json::from_str::<Value>(json) else {
+            return false;
+        };
+        let expected = &expected["config"];
+        ["Cmd", "Entrypoint", "Env", "Labels", "WorkingDir"]
+            .iter()
+            .all(|key| expected[key] == self.config[key])
+    }
+}

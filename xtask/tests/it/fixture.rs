@@ -1,0 +1,241 @@
+//! A checkout of two small layers, built by the real Nix.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use comfy_image::image::{ImageRequest, assemble};
+use comfy_image::layer::{LayerRequest, build_spec};
+
+/// A checkout with its own caches.
+pub(crate) struct Checkout {
+    directory: tempfile::TempDir,
+}
+
+/// What a run printed.
+pub(crate) struct Ran {
+    pub(crate) status: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Ran {
+    fn new(output: Output) -> Self {
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        Self {
+            status: output.status.code().unwrap_or(-1),
+            stdout: text(output.stdout),
+            stderr: text(output.stderr),
+        }
+    }
+
+    /// Panics with all that was printed unless the program succeeded.
+    pub(crate) fn ok(self) -> Self {
+        assert_eq!(
+            self.status, 0,
+            "stdout:\n{}\nstderr:\n{}",
+            self.stdout, self.stderr
+        );
+        self
+    }
+
+    /// The one JSON document on stdout.
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.stdout).unwrap()
+    }
+}
+
+/// Says why a test did nothing on this machine.
+pub(crate) fn skip(why: &str) {
+    eprintln!("skipped: {why}");
+}
+
+/// A Nix that is new enough for the flakes, from PATH.
+fn has_nix() -> bool {
+    let output = Command::new("nix").arg("--version").output();
+    let Ok(output) = output else { return false };
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let version = text
+        .split_whitespace()
+        .last()
+        .unwrap_or_default()
+        .to_owned();
+    let mut numbers = version
+        .split('.')
+        .map(|part| part.parse::<u32>().unwrap_or(0));
+    (numbers.next(), numbers.next()) >= (Some(2), Some(26))
+}
+
+impl Checkout {
+    /// Two layers, `01-low` and `02-high`; `None` where there is no Nix.
+    pub(crate) fn new() -> Option<Self> {
+        if !has_nix() {
+            skip("no Nix 2.26 on PATH");
+            return None;
+        }
+        let checkout = Self::without_flake();
+        checkout.write_layers("one");
+        // Nothing that another test or run built may count as built.
+        checkout.write("salt", &checkout.directory.path().display().to_string());
+        checkout.write("flake.nix", include_str!("fixture/flake.nix"));
+        checkout.git(&["add", "-A"]);
+        checkout.git(&["commit", "-qm", "fixture"]);
+        Some(checkout)
+    }
+
+    /// A checkout in which nothing can be evaluated.
+    pub(crate) fn without_flake() -> Self {
+        let checkout = Self {
+            directory: tempfile::tempdir().unwrap(),
+        };
+        fs_err::create_dir_all(checkout.root()).unwrap();
+        checkout.write("layers/01-low/flake.nix", "{ outputs = _: { }; }\n");
+        checkout.write("layers/02-high/flake.nix", "{ outputs = _: { }; }\n");
+        checkout.write(
+            "package-lists/variants.toml",
+            include_str!("fixture/variants.toml"),
+        );
+        checkout.git(&["init", "-q"]);
+        checkout
+    }
+
+    pub(crate) fn root(&self) -> PathBuf {
+        self.directory.path().join("checkout")
+    }
+
+    /// The program's own data directory.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.directory.path().join("data/comfyui-image-factory")
+    }
+
+    pub(crate) fn write(&self, path: &str, text: &str) {
+        let path = self.root().join(path);
+        fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+        fs_err::write(path, text).unwrap();
+    }
+
+    pub(crate) fn git(&self, arguments: &[&str]) {
+        let name = [
+            "-c",
+            "user.name=x",
+            "-c",
+            "user.email=x@example.invalid",
+            "-c",
+            "commit.gpgsign=false",
+        ];
+        let status = Command::new("git")
+            .args(name)
+            .args(arguments)
+            .current_dir(self.root())
+            .status();
+        assert!(status.unwrap().success());
+    }
+
+    /// Writes the documents that the image tool would write: the sandbox has only a shell.
+    pub(crate) fn write_layers(&self, content: &str) {
+        let mut specs = Vec::new();
+        for name in ["01-low", "02-high"] {
+            let tree = self.directory.path().join(format!("tree-{name}"));
+            fs_err::create_dir_all(tree.join("root/etc")).unwrap();
+            fs_err::write(tree.join(format!("root/etc/{name}")), content).unwrap();
+            let tree = self.store_add(&tree);
+            let request: LayerRequest = serde_json::from_value(serde_json::json!({
+                "schema_version": 1,
+                "name": name,
+                "trees": [{"package": format!("{name}-tree"), "path": tree}],
+                "max_blob_size_bytes": 1_000_000_u64,
+            }))
+            .unwrap();
+            let spec = build_spec(&request, std::num::NonZeroUsize::MIN, None).unwrap();
+            let file = self.directory.path().join(format!("{name}.json"));
+            fs_err::write(&file, serde_json::to_vec(&spec).unwrap()).unwrap();
+            fs_err::copy(&file, self.path_of(&format!("documents/{name}-spec.json"))).unwrap();
+            specs.push(self.store_add(&file));
+            let request: ImageRequest = serde_json::from_value(serde_json::json!({
+                "schema_version": 1,
+                "name": "xtask-fixture",
+                "tag": format!("layer{}", &name[..2]),
+                "config": {"Cmd": ["true"]},
+                "architecture": "amd64",
+                "os": "linux",
+                "created": "1970-01-01T00:00:01Z",
+                "layers": specs,
+            }))
+            .unwrap();
+            let image = assemble(&request, None).unwrap();
+            let json = serde_json::to_string(&image).unwrap();
+            self.write(&format!("documents/{name}-image.json"), &json);
+        }
+    }
+
+    fn path_of(&self, path: &str) -> PathBuf {
+        let path = self.root().join(path);
+        fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+        path
+    }
+
+    fn store_add(&self, path: &Path) -> String {
+        let output = Command::new("nix-store")
+            .arg("--add")
+            .arg(path)
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
+    /// The program with its caches inside the fixture.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+        command
+            .args(arguments)
+            .current_dir(self.root())
+            .env("XDG_CACHE_HOME", self.directory.path().join("cache"))
+            .env("XDG_DATA_HOME", self.directory.path().join("data"))
+            .env("NO_COLOR", "1")
+            .stdin(Stdio::null());
+        command
+    }
+
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
+        Ran::new(self.command(arguments).output().unwrap())
+    }
+
+    /// Text that is the same on every machine and in every run.
+    pub(crate) fn filter(&self, text: &str) -> String {
+        let root = self.directory.path().display().to_string();
+        let text = text.replace(&root, "[ROOT]");
+        let mut out = String::new();
+        for line in text.lines() {
+            let words = line
+                .split_inclusive([' ', '\n'])
+                .map(|word| filter_word(word));
+            out.extend(words);
+            out.push('\n');
+        }
+        out
+    }
+}
+
+/// Store hashes and times.
+fn filter_word(word: &str) -> String {
+    let bare = word.trim_end();
+    let is_time = bare.ends_with('s') && bare.contains(|c: char| c.is_ascii_digit()) && {
+        bare.trim_end_matches('s')
+            .chars()
+            .all(|c| c.is_ascii_digit() || c == '.' || c == 'm')
+    };
+    if is_time {
+        return word.replace(bare, "[TIME]");
+    }
+    match word.find("/nix/store/") {
+        Some(at) if word.len() > at + 43 => {
+            let (head, tail) = word.split_at(at + "/nix/store/".len());
+            format!("{head}[HASH]{}", &tail[32..])
+        }
+        _ => word.to_owned(),
+    }
+}

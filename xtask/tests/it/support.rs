@@ -1,0 +1,72 @@
+//! A context whose directories are temporary.
+
+use tempfile::TempDir;
+use xtask::ctx::Ctx;
+use xtask::nix::Nix;
+use xtask::ui::Ui;
+
+/// A context with its own cache and data, removed with it.
+pub struct Sandbox {
+    /// The context.
+    pub ctx: Ctx,
+    /// Everything of this test.
+    pub directory: TempDir,
+}
+
+impl Sandbox {
+    /// Made below the target directory: `/tmp` may be small or mounted `noexec`.
+    pub fn new() -> Self {
+        let directory = tempfile::Builder::new()
+            .prefix("xtask-it-")
+            .tempdir_in(env!("CARGO_TARGET_TMPDIR"))
+            .unwrap();
+        let mut ctx = Ctx::new(Ui::new(false, false, true), false, false).unwrap();
+        ctx.cache = directory.path().join("cache");
+        ctx.data = directory.path().join("data");
+        Self { ctx, directory }
+    }
+
+    /// A real Nix with a store of its own. `None`, with a line that says so, where the
+    /// machine has neither Nix nor a Debian mirror. The provided Nix is shared by the tests,
+    /// as unpacking it takes seconds.
+    pub fn nix(&self) -> Option<Nix> {
+        let mut shared = Ctx::new(Ui::new(false, false, true), false, false).unwrap();
+        shared.cache = std::path::PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("shared-cache");
+        shared.data.clone_from(&self.ctx.data);
+        match Nix::find_or_provide(&shared) {
+            Ok(nix) => Some(nix.with_store(&self.directory.path().join("store"))),
+            Err(error) => {
+                assert_eq!(xtask::error::kind_of(&error).exit_status(), 3, "{error:#}");
+                eprintln!("skipped: no Nix can be had here: {error:#}");
+                None
+            }
+        }
+    }
+}
+
+impl Drop for Sandbox {
+    /// Store paths are read-only directories, which only root could remove as they are.
+    fn drop(&mut self) {
+        for entry in walkdir(self.directory.path()) {
+            if entry.is_dir() && !entry.is_symlink() {
+                use std::os::unix::fs::PermissionsExt as _;
+                let mode = std::fs::Permissions::from_mode(0o755);
+                if let Err(error) = std::fs::set_permissions(&entry, mode) {
+                    eprintln!("cannot make {} removable: {error}", entry.display());
+                }
+            }
+        }
+    }
+}
+
+fn walkdir(root: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let mut found = vec![root.to_owned()];
+    if let Ok(entries) = std::fs::read_dir(root) {
+        for entry in entries.flatten() {
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                found.extend(walkdir(&entry.path()));
+            }
+        }
+    }
+    found
+}
