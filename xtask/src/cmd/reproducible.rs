@@ -94,7 +94,7 @@ fn rebuild(
     };
     build_with(
         ctx,
-        &nix.clone().in_store(store.to_owned()),
+        &nix.with_store(store),
         targets,
         &options,
     )?;
