@@ -14,6 +14,6 @@ pub mod nearest;
 pub mod net;
 pub mod nix;
 pub mod process;
-pub mod runlock;
 pub mod python;
+pub mod runlock;
 pub mod ui;
