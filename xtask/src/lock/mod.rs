@@ -2,12 +2,14 @@
 //!
 //! Pure: text in, types out. Nix reads the same files with `builtins.fromTOML`.
 
+mod diff;
 mod sha256;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use diff::{Diff, Entry, diff};
 pub use sha256::Sha256;
 
 /// First lines of each lock file.
@@ -53,6 +55,22 @@ pub struct DebianPackage {
     pub snapshot: Option<String>,
 }
 
+impl DebianLock {
+    /// What [`diff`] compares.
+    pub fn entries(&self) -> Vec<Entry> {
+        self.packages
+            .iter()
+            .map(|package| Entry {
+                name: package.name.clone(),
+                version: package.version.clone(),
+                layer: None,
+                size: package.size,
+                sha256: package.sha256,
+            })
+            .collect()
+    }
+}
+
 /// `package-lists/locks/python/VARIANT.toml`: every distribution of one variant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -72,6 +90,22 @@ pub struct PythonLock {
     /// Names whose files another package brings, sorted by name.
     #[serde(default, rename = "provided", skip_serializing_if = "Vec::is_empty")]
     pub provided: Vec<PythonProvided>,
+}
+
+impl PythonLock {
+    /// What [`diff`] compares.
+    pub fn entries(&self) -> Vec<Entry> {
+        self.packages
+            .iter()
+            .map(|package| Entry {
+                name: package.name.clone(),
+                version: package.version.clone(),
+                layer: Some(package.layer.clone()),
+                size: package.size,
+                sha256: package.sha256,
+            })
+            .collect()
+    }
 }
 
 /// A Python package that is built from a git tree.

@@ -77,7 +77,7 @@ impl VariantUpdate {
 
 struct Inputs {
     variants: Variants,
-    constraints: Vec<Line>,
+    constraints: Vec<(Line, Requirement)>,
     lists: BTreeMap<&'static str, Vec<(Line, Requirement)>>,
     sources: Sources,
 }
@@ -167,10 +167,7 @@ fn read(ctx: &Ctx) -> Result<Inputs> {
             Vec::new()
         }))
     };
-    let constraints = read_list("constraints.txt")?
-        .into_iter()
-        .map(|(line, _)| line)
-        .collect();
+    let constraints = read_list("constraints.txt")?;
     let mut lists = BTreeMap::new();
     for (_, file) in LAYERS.iter().chain(&BUILD) {
         lists.insert(*file, read_list(file)?);
@@ -248,6 +245,7 @@ fn jobs<'a>(inputs: &'a Inputs, names: &'a [String]) -> Result<Vec<Job<'a>>> {
         variant.provided.clear();
         variant.omit.clear();
         variant.constraints.clear();
+        variant.without_constraints.clear();
         variant.direct.clear();
         variant.sdists.clear();
         jobs.push(Job {
@@ -354,15 +352,7 @@ fn list_sha256(inputs: &Inputs, job: &Job<'_>) -> Sha256 {
             text.push('\n');
         }
     };
-    block(
-        "constraints",
-        inputs
-            .constraints
-            .iter()
-            .map(|line| line.text.clone())
-            .chain(variant.constraints.clone())
-            .collect(),
-    );
+    block("constraints", constraints(inputs, variant));
     block("indexes", variant.indexes.clone());
     block(
         "provided",
@@ -378,6 +368,17 @@ fn list_sha256(inputs: &Inputs, job: &Job<'_>) -> Sha256 {
         block(input.layer, lines.chain(git).collect());
     }
     Sha256::of(text.as_bytes())
+}
+
+/// The bounds that hold in a variant.
+fn constraints(inputs: &Inputs, variant: &Variant) -> Vec<String> {
+    inputs
+        .constraints
+        .iter()
+        .filter(|(_, bound)| !variant.without_constraints.contains(bound.name()))
+        .map(|(line, _)| line.text.clone())
+        .chain(variant.constraints.iter().cloned())
+        .collect()
 }
 
 fn resolve(
@@ -485,12 +486,7 @@ fn write_inputs(
         let lines: Vec<&str> = layer.lines.iter().map(|(_, text)| text.as_str()).collect();
         write(layer.file, lines.join("\n") + "\n")?;
     }
-    let constraints: Vec<&str> = inputs
-        .constraints
-        .iter()
-        .map(|line| line.text.as_str())
-        .chain(job.variant.constraints.iter().map(String::as_str))
-        .collect();
+    let constraints = constraints(inputs, &job.variant);
     write("constraints.txt", constraints.join("\n") + "\n")?;
     let mut overrides = String::new();
     for provided in &job.variant.provided {
@@ -717,10 +713,8 @@ fn explain(variant: &str, layers: &[LayerInput<'_>], text: &str, inputs: &Inputs
             }
         }
     }
-    for line in &inputs.constraints {
-        let named = super::requirement::parse(&line.text)
-            .is_ok_and(|parsed| words.contains(parsed.name().as_str()));
-        if named {
+    for (line, bound) in &inputs.constraints {
+        if words.contains(bound.name().as_str()) {
             message.push_str(&format!(
                 "\n  package-lists/constraints.txt:{}:{}: {}",
                 line.number, line.column, line.text
