@@ -1,7 +1,14 @@
 //! Integration tests: the real Nix and real archives, in directories of their own.
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test fails by panicking, and says what it skips"
+)]
 
 mod build;
+mod commands;
 mod fetch;
 mod fixture;
 mod provide;
 mod support;
+mod verify;
