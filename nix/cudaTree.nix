@@ -11,7 +11,22 @@
   version,
   wheel,
 }:
-runCommand "${pname}-${version}-cuda" { inherit wheel; } ''
+let
+  # Headers generated for CUPTI, which owns these names in the toolkit; and a second copy of a library.
+  notOwned = {
+    nvidia-cuda-sanitizer-api = [
+      "include/generated_cuda_gl_interop_meta.h"
+      "include/generated_cuda_meta.h"
+      "include/generated_cuda_runtime_api_meta.h"
+      "include/generated_cuda_vdpau_interop_meta.h"
+      "lib/libsanitizer-collection.so"
+    ];
+  };
+in
+runCommand "${pname}-${version}-cuda" {
+  inherit wheel;
+  drop = notOwned.${pname} or [ ];
+} ''
   mkdir -p /build/wheel "$out/root/usr/local/cuda-13.0"
   unzip -q "$wheel" -d /build/wheel
   # nvidia/cu13 is the toolkit; others (nvidia/cudnn) have their own lib and include.
@@ -22,5 +37,8 @@ runCommand "${pname}-${version}-cuda" { inherit wheel; } ''
   mkdir -p "$out/root/usr/local/cuda-13.0/licenses/${pname}"
   cp -r /build/wheel/*.dist-info/licenses/. "$out/root/usr/local/cuda-13.0/licenses/${pname}/" 2>/dev/null ||
       rmdir "$out/root/usr/local/cuda-13.0/licenses/${pname}" "$out/root/usr/local/cuda-13.0/licenses"
+  for pattern in $drop; do
+      rm -f "$out/root/usr/local/cuda-13.0/"$pattern
+  done
   find "$out" -name __init__.py -exec rm {} +
 ''

@@ -37,5 +37,5 @@ in
   cargo = readTOML (root + "/Cargo.lock");
   defaultVariant = variantsFile.default;
   # A variant without a lock is known, but cannot be built yet.
-  variants = builtins.intersectAttrs python variantsFile.variants;
+  variants = builtins.intersectAttrs python variantsFile.variant;
 }

@@ -31,7 +31,7 @@
         config = variant: {
           Labels = {
             "org.opencontainers.image.description" = variant.definition.description;
-            "org.opencontainers.image.source" = variant.definition.source;
+            "org.opencontainers.image.source" = "https://github.com/comfyui-image-factory/comfyui-image-factory";
             "org.opencontainers.image.version" = variant.definition.tag;
             "io.comfyui-boot.omitted" = builtins.concatStringsSep " " variant.omitted;
           };

@@ -5,7 +5,7 @@ if [ -d "$source" ]; then
     cp -r "$source/." /build/source
     chmod -R u+w /build/source
 else
-    tar -xf "$source" -C /build/source --strip-components=1
+    tar --no-same-owner -xf "$source" -C /build/source --strip-components=1
 fi
 cd /build/source
 eval "$patch"

@@ -22,5 +22,8 @@ find . ! -type d | while read -r path; do
 done
 cp -a . "$out/root/"
 sort -k 2 -u "$out/modes" /build/debian/upper-modes >/build/debian/all-modes
-cp /build/debian/all-modes "$out/modes"
+# Packages list modes of paths that configuring replaced by links, or that were removed after it.
+while read -r mode path; do
+    [ -L "$out/root/$path" ] || [ ! -e "$out/root/$path" ] || echo "$mode $path"
+done </build/debian/all-modes >"$out/modes"
 cd /build

@@ -20,7 +20,11 @@ for directory in bin sbin lib lib64; do
     fi
 done
 
-cat /build/debian/status/* >"$database/status"
+# dpkg sees one database: what the roots below have installed, and then this root's packages.
+for lower in ${lowers:-}; do
+    below=$lower/var/lib/dpkg/status
+done
+cat ${below:-} /build/debian/status/* >"$database/status"
 sort -k 2 /build/debian/modes/* >"$out/modes"
 
 # Like Debian's own slim images: licences stay, manuals and translations go.

@@ -15,5 +15,6 @@ pub mod nearest;
 pub mod net;
 pub mod nix;
 pub mod process;
+pub mod python;
 pub mod runlock;
 pub mod ui;

@@ -91,12 +91,7 @@ fn rebuild(
             .map(str::to_owned)
             .to_vec(),
     };
-    build_with(
-        ctx,
-        &nix.clone().in_store(store.to_owned()),
-        targets,
-        &options,
-    )?;
+    build_with(ctx, &nix.with_store(store), targets, &options)?;
     Ok(())
 }
 

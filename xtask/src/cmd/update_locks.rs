@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use crate::cli::UpdateLocksArgs;
 use crate::ctx::Ctx;
-use crate::debian;
+use crate::{debian, python};
 
 pub(crate) fn run(ctx: &Ctx, args: &UpdateLocksArgs) -> Result<()> {
     let updates = debian::update(
@@ -18,6 +18,25 @@ pub(crate) fn run(ctx: &Ctx, args: &UpdateLocksArgs) -> Result<()> {
     for update in &updates {
         if !args.dry_run && update.old.as_ref() != Some(&update.new) {
             let path = ctx.locks().join(format!("debian/{}.toml", update.name));
+            crate::fs::write_atomic(&path, update.text()?.as_bytes())?;
+            ctx.ui.step("Locked", path.display().to_string());
+        }
+    }
+    let (old, new) = python::update_sources(ctx)?;
+    if !args.dry_run && old.as_ref() != Some(&new) {
+        crate::fs::write_atomic(&ctx.locks().join("sources.toml"), new.as_bytes())?;
+    }
+    let updates = python::update(
+        ctx,
+        &python::Options {
+            variants: args.variants.clone(),
+            upgrade: args.upgrade,
+            upgrade_packages: args.upgrade_package.iter().cloned().collect(),
+        },
+    )?;
+    for update in &updates {
+        if !args.dry_run && update.old.as_ref() != Some(&update.new) {
+            let path = ctx.locks().join(format!("python/{}.toml", update.name));
             crate::fs::write_atomic(&path, update.text()?.as_bytes())?;
             ctx.ui.step("Locked", path.display().to_string());
         }

@@ -67,7 +67,8 @@ impl Apt {
             shell: Shell::new()?,
         };
         apt.write_configuration(config)?;
-        let mirrors = machine_mirrors(config)?;
+        let mirrors = machine_mirrors()?;
+        require_archives(&mirrors, config)?;
         let keyring = apt.keyring(ctx, &config.keyring, &mirrors)?;
         apt.write_sources(config, &mirrors, &keyring, allow_expired)?;
         apt.write("etc/preferences", "")?;
@@ -332,8 +333,8 @@ Acquire::Check-Valid-Until "true";
     }
 }
 
-/// Reads the machine's apt sources; each archive of the configuration must be among them.
-fn machine_mirrors(config: &Config) -> Result<Mirrors> {
+/// Reads the machine's apt sources.
+pub(super) fn machine_mirrors() -> Result<Mirrors> {
     let mut files = vec![(PathBuf::from("/etc/apt/sources.list"), false)];
     let parts = Path::new("/etc/apt/sources.list.d");
     if parts.is_dir() {
@@ -355,6 +356,11 @@ fn machine_mirrors(config: &Config) -> Result<Mirrors> {
             mirrors.add(parse_sources(&fs_err::read_to_string(&path)?, deb822));
         }
     }
+    Ok(mirrors)
+}
+
+/// Each archive of the configuration must be among the machine's sources.
+fn require_archives(mirrors: &Mirrors, config: &Config) -> Result<()> {
     for suite in &config.suites {
         if mirrors.base(&suite.archive).is_none() {
             return Err(error::environment(format!(
@@ -368,7 +374,19 @@ fn machine_mirrors(config: &Config) -> Result<Mirrors> {
             .into());
         }
     }
-    Ok(mirrors)
+    Ok(())
+}
+
+/// Downloads a file through apt's own transports and proxies; apt checks the hash.
+///
+/// # Errors
+/// Not reachable, or other bytes.
+pub fn download(url: &str, target: &Path, sha256: Sha256) -> Result<()> {
+    let sh = Shell::new()?;
+    let helper = "/usr/lib/apt/apt-helper";
+    let hash = format!("SHA256:{sha256}");
+    process::capture(cmd!(sh, "{helper} download-file {url} {target} {hash}"))?;
+    Ok(())
 }
 
 /// `'URL' NAME_VERSION_ARCH.deb SIZE SHA256:HEX`; an epoch's colon stands as `%3a`.

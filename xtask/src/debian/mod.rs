@@ -9,6 +9,15 @@ mod control;
 mod mirrors;
 mod solve;
 
+pub use apt::download;
 pub use config::{Config, Root};
 pub use mirrors::{Mirrors, parse_sources};
 pub use solve::{Options, RootUpdate, check, update};
+
+/// Where the machine's apt gets Debian's archives from.
+///
+/// # Errors
+/// Unreadable apt sources.
+pub fn mirrors() -> anyhow::Result<Mirrors> {
+    apt::machine_mirrors()
+}

@@ -66,6 +66,39 @@ pub struct PythonLock {
     /// Sorted by name.
     #[serde(default, rename = "package")]
     pub packages: Vec<PythonPackage>,
+    /// Packages from git trees of `locks/sources.toml`, sorted by name.
+    #[serde(default, rename = "git", skip_serializing_if = "Vec::is_empty")]
+    pub git: Vec<PythonGit>,
+    /// Names whose files another package brings, sorted by name.
+    #[serde(default, rename = "provided", skip_serializing_if = "Vec::is_empty")]
+    pub provided: Vec<PythonProvided>,
+}
+
+/// A Python package that is built from a git tree.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PythonGit {
+    /// Name in `locks/sources.toml`, table `git`.
+    pub name: String,
+    /// The layer whose list names it.
+    pub layer: String,
+    /// Normalized names of its direct dependencies in this lock.
+    #[serde(default)]
+    pub dependencies: Vec<String>,
+}
+
+/// A name that gets metadata only (a dist-info directory): `by` brings the files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PythonProvided {
+    /// Normalized name that other packages require.
+    pub name: String,
+    /// The version of `by`.
+    pub version: String,
+    /// The layer of `by`.
+    pub layer: String,
+    /// Normalized name of the package with the files.
+    pub by: String,
 }
 
 /// One distribution: the one file that was chosen for it.
@@ -89,6 +122,9 @@ pub struct PythonPackage {
     pub size: u64,
     /// Hash of the file.
     pub sha256: Sha256,
+    /// Where the file is, when it is not in the user's Python index.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
     /// Normalized names of its direct dependencies in this lock.
     #[serde(default)]
     pub dependencies: Vec<String>,

@@ -103,7 +103,7 @@ fn unpack_member(entry: &mut tar::Entry<'_, impl Read>, root: &Path, path: &str)
     match entry.header().entry_type() {
         EntryType::Directory => {
             if !target.is_dir() {
-                fs_err::create_dir(&target)?;
+                create_directory(&target)?;
             }
         }
         EntryType::Regular | EntryType::Continuous => {
@@ -202,7 +202,7 @@ fn inside(root: &Path, path: &str) -> Result<PathBuf> {
     for part in parents.split('/').filter(|part| !part.is_empty()) {
         let next = directory.join(part);
         match next.symlink_metadata() {
-            Err(_) => fs_err::create_dir(&next)?,
+            Err(_) => create_directory(&next)?,
             Ok(metadata) if metadata.is_symlink() => {
                 let real = next
                     .canonicalize()
@@ -221,6 +221,14 @@ fn inside(root: &Path, path: &str) -> Result<PathBuf> {
         directory = next;
     }
     Ok(directory.join(name))
+}
+
+/// Another thread may unpack a package with the same directory into this root.
+fn create_directory(path: &Path) -> Result<()> {
+    match fs_err::create_dir(path) {
+        Err(source) if source.kind() != io::ErrorKind::AlreadyExists => Err(source.into()),
+        _ => Ok(()),
+    }
 }
 
 /// Ends with an error, not silently, when more than `left` bytes come.

@@ -79,16 +79,27 @@ pub fn checkout(ctx: &Ctx, url: &str, rev: &str, submodules: bool, target: &Path
 pub fn reachable(ctx: &Ctx, url: &str) -> Result<()> {
     ctx.check_interrupted()?;
     let shell = Shell::new()?;
-    // A host that drops packets must not hold the preflight: seconds, then the next.
-    let cmd = cmd!(
-        shell,
-        "git -c http.lowSpeedLimit=1 -c http.lowSpeedTime=8 ls-remote --quiet {url} HEAD"
-    )
-    .env(
+    // git has no limit of its own for connecting, and a host that drops packets must not
+    // hold a preflight for minutes.
+    let cmd = match process::find("timeout") {
+        Some(timeout) => cmd!(shell, "{timeout} 10 git ls-remote --quiet {url} HEAD"),
+        None => cmd!(shell, "git ls-remote --quiet {url} HEAD"),
+    };
+    let cmd = cmd.env(
         "GIT_SSH_COMMAND",
         "ssh -o BatchMode=yes -o ConnectTimeout=8",
     );
     process::capture(git(cmd)).map(drop)
+}
+
+/// The URL that git would use, after the user's `insteadOf` settings.
+///
+/// # Errors
+/// There is no git.
+pub fn actual_url(url: &str) -> Result<String> {
+    let shell = Shell::new()?;
+    process::capture(git(cmd!(shell, "git ls-remote --get-url {url}")))
+        .map(|text| text.trim().to_owned())
 }
 
 fn unreachable_host(url: &str, source: &anyhow::Error) -> error::Failure {

@@ -9,16 +9,20 @@ use anyhow::{Context as _, Result};
 use base64::Engine as _;
 use ureq::http::{Response, StatusCode, header};
 use ureq::tls::{RootCerts, TlsConfig};
+use ureq::unversioned::transport::DefaultConnector;
 use ureq::{Agent, Body, Proxy};
 use url::Url;
 
 use super::netrc::Netrc;
+use super::resolver::CachingResolver;
 use crate::error;
 
 /// A server that sends nothing for this long is given up; the download resumes elsewhere.
 const IDLE: Duration = Duration::from_secs(30);
 /// Mirrors behind a far proxy need seconds for the handshake.
 const CONNECT: Duration = Duration::from_secs(15);
+/// A preflight has to end in seconds.
+const IMPATIENCE: Duration = Duration::from_secs(5);
 /// As in browsers: a longer chain is a loop.
 const MAX_REDIRECTS: usize = 10;
 
@@ -99,6 +103,8 @@ pub struct Http {
     environment: ProxyVariables,
     netrc: Netrc,
     agents: Mutex<BTreeMap<Option<String>, Agent>>,
+    connect: Duration,
+    idle: Duration,
 }
 
 impl Http {
@@ -111,6 +117,20 @@ impl Http {
             environment: ProxyVariables::from_environment(),
             netrc: Netrc::of_user()?,
             agents: Mutex::default(),
+            connect: CONNECT,
+            idle: IDLE,
+        })
+    }
+
+    /// The same, for asking whether a server is there at all.
+    ///
+    /// # Errors
+    /// As [`Http::from_environment`].
+    pub fn impatient() -> Result<Self> {
+        Ok(Self {
+            connect: IMPATIENCE,
+            idle: IMPATIENCE,
+            ..Self::from_environment()?
         })
     }
 
@@ -194,15 +214,16 @@ impl Http {
                 ))
             })?),
         };
-        let agent: Agent = Agent::config_builder()
+        let config = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
             .proxy(parsed)
-            .timeout_resolve(Some(CONNECT))
-            .timeout_connect(Some(CONNECT))
-            .timeout_recv_response(Some(IDLE))
-            .timeout_per_read(Some(IDLE))
+            .timeout_resolve(Some(self.connect))
+            .timeout_connect(Some(self.connect))
+            .timeout_recv_response(Some(self.idle))
+            .timeout_per_read(Some(self.idle))
+            .max_idle_connections(64)
             .max_idle_connections_per_host(16)
             .user_agent(concat!("comfyui-image-factory/", env!("CARGO_PKG_VERSION")))
             .tls_config(
@@ -210,8 +231,12 @@ impl Http {
                     .root_certs(RootCerts::PlatformVerifier)
                     .build(),
             )
-            .build()
-            .new_agent();
+            .build();
+        let agent = Agent::with_parts(
+            config,
+            DefaultConnector::default(),
+            CachingResolver::default(),
+        );
         agents.insert(proxy, agent.clone());
         Ok(agent)
     }
@@ -266,6 +291,7 @@ fn transport_error(source: &ureq::Error) -> RequestError {
     let message = match source {
         Error::HostNotFound => "the host name cannot be resolved".to_owned(),
         Error::Timeout(which) => format!("no answer in time ({which})"),
+        Error::Io(source) => source.to_string(),
         other => other.to_string(),
     };
     RequestError {
@@ -345,16 +371,19 @@ pub fn redacted(url: &str) -> String {
     }
 }
 
-/// The host of a URL, for messages and for grouping.
+/// The host of a URL, and its port when it is given, for messages and for grouping.
 ///
 /// # Errors
 /// Not a URL with a host.
 pub fn host_of(url: &str) -> Result<String> {
     let parsed = Url::parse(url).with_context(|| format!("`{}` is not a URL", redacted(url)))?;
-    Ok(parsed
+    let host = parsed
         .host_str()
-        .ok_or_else(|| error::bad_input(format!("`{}` has no host", redacted(url))))?
-        .to_owned())
+        .ok_or_else(|| error::bad_input(format!("`{}` has no host", redacted(url))))?;
+    Ok(match parsed.port() {
+        Some(port) => format!("{host}:{port}"),
+        None => host.to_owned(),
+    })
 }
 
 fn percent_decode(text: &str) -> String {

@@ -10,6 +10,7 @@ mod netrc;
 mod parallel;
 mod progress;
 mod pypi;
+mod resolver;
 
 pub use apt::Mirrors;
 pub use download::{Done, Downloader, Job, is_fatal};

@@ -10,11 +10,11 @@ use anyhow::Result;
 ///
 /// # Errors
 /// The first error of `on_done`.
-pub fn for_each<I: Sync, T: Send>(
-    items: &[I],
+pub fn for_each<'items, I: Sync, T: Send>(
+    items: &'items [I],
     n_threads: usize,
     work: impl Fn(&I) -> Result<T> + Sync,
-    mut on_done: impl FnMut(&I, Result<T>) -> Result<()>,
+    mut on_done: impl FnMut(&'items I, Result<T>) -> Result<()>,
 ) -> Result<()> {
     let next = AtomicUsize::new(0);
     let stop = AtomicBool::new(false);

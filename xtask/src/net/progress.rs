@@ -77,6 +77,9 @@ impl<'a> Progress<'a> {
     /// Removes the total bar and says what was done.
     pub fn finish(&self, n_files: usize, bytes: u64) {
         self.total.finish_and_clear();
+        if n_files == 0 {
+            return;
+        }
         let seconds = self.started.elapsed();
         let rate = bytes as f64 / seconds.as_secs_f64().max(0.001);
         self.ui.step(

@@ -1,8 +1,10 @@
 //! The Nix adapter: finding or providing the program, the store, evaluation, builds.
 
 mod build;
+mod drv;
 mod graph;
 mod log;
+mod nar;
 mod plan;
 mod provide;
 mod roots;
@@ -50,16 +52,18 @@ impl Nix {
         cmd
     }
 
-    /// The same Nix with a chroot store at `root`.
-    #[must_use]
-    pub fn in_store(mut self, root: PathBuf) -> Self {
-        self.store_root = Some(root);
-        self
-    }
-
     /// Where a chroot store lies; `None` when store paths are real paths.
     pub fn store_root(&self) -> Option<&Path> {
         self.store_root.as_deref()
+    }
+
+    /// The same programs with a chroot store elsewhere.
+    #[must_use]
+    pub fn with_store(&self, root: &Path) -> Self {
+        Self {
+            store_root: Some(root.to_owned()),
+            ..self.clone()
+        }
     }
 
     /// The file system path at which this machine can read a store path.

@@ -53,7 +53,10 @@ impl Nix {
         if let Some(nix) = Self::on_path(ctx)? {
             return Ok(nix);
         }
-        let nix = Pinned::read(ctx, "nix.toml")?;
+        let mut nix = Pinned::read(ctx, "nix.toml")?;
+        nix.packages
+            .packages
+            .retain(|package| has_needed_files(&package.name));
         let seed = Pinned::read(ctx, "seed.toml")?;
         let root = ctx.cache.join(format!("nix-{}", nix.short_hash));
         let shell_root = ctx.cache.join(format!("seed-{}", seed.short_hash));
@@ -238,6 +241,13 @@ fn provide(ctx: &Ctx, nix: &Pinned, root: &Path, seed: &Pinned, busybox: &Path) 
     Ok(())
 }
 
+/// The lock is closed under Debian's dependencies; Nix itself loads libraries only, and no
+/// shell, no Perl and no account tools.
+fn has_needed_files(package: &str) -> bool {
+    matches!(package, "nix-bin" | "patchelf" | "zlib1g")
+        || package.starts_with("lib") && !package.contains("perl")
+}
+
 /// Nix, its libraries and patchelf; documentation and the rest of the system stay packed.
 fn is_needed(path: &str) -> bool {
     path.strip_prefix("usr/bin/")
@@ -261,7 +271,7 @@ fn fetch_debs(ctx: &Ctx, locks: &[&DebianLock]) -> Result<Vec<PathBuf>> {
             origins: vec![Origin::Debian {
                 archive: package.archive.clone(),
                 path: package.path.clone(),
-                snapshot: snapshot.clone(),
+                snapshot: package.snapshot.as_ref().unwrap_or(snapshot).clone(),
             }],
             sha256: package.sha256,
             size: Some(package.size),

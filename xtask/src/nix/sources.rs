@@ -1,10 +1,28 @@
 //! Which fixed outputs a build still needs, and bringing them into the store (design D3).
 
-use anyhow::Result;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
 
-use super::Nix;
+use anyhow::{Context as _, Result, bail};
+use xshell::Shell;
+
+use super::drv::Drv;
+use super::{Nix, nar};
 use crate::ctx::Ctx;
-use crate::lock::Origin;
+use crate::error::{self, Failure, Kind};
+use crate::fs::Lock;
+use crate::lock::{Origin, Sha256};
+use crate::net::{self, Downloader, Http, Job, Locations, Progress, deb, git};
+use crate::process;
+use crate::ui;
+
+/// Files downloaded at the same time.
+const CONNECTIONS: usize = 8;
+/// Paths added by one call of `nix-store`, which costs about 20 ms.
+const BATCH: usize = 64;
+/// How many of a longer list a message names.
+const NAMED: usize = 10;
 
 /// A fixed-output derivation that a build needs and the store lacks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,8 +31,8 @@ pub struct MissingSource {
     pub name: String,
     /// The output path.
     pub out_path: String,
-    /// SRI hash, over the file (flat) or over its NAR (recursive).
-    pub hash: String,
+    /// Hash over the file (flat) or over its NAR (recursive).
+    pub hash: Sha256,
     /// NAR hash instead of file hash.
     pub recursive: bool,
     /// Size in bytes when the lock has it.
@@ -32,22 +50,537 @@ pub struct FetchReport {
     pub bytes_fetched: u64,
 }
 
-/// The fixed outputs that realizing `drv_paths` needs and the store lacks.
+/// The fixed outputs that realizing `drv_paths` needs and the store lacks, by name. What is
+/// built already does not need its sources.
 ///
 /// # Errors
 /// Nix fails, or a derivation's `origins` cannot be read.
-pub fn missing_sources(
-    _ctx: &Ctx,
-    _nix: &Nix,
-    _drv_paths: &[String],
-) -> Result<Vec<MissingSource>> {
-    anyhow::bail!("not written yet")
+pub fn missing_sources(ctx: &Ctx, nix: &Nix, drv_paths: &[String]) -> Result<Vec<MissingSource>> {
+    if drv_paths.is_empty() {
+        return Ok(Vec::new());
+    }
+    let shell = Shell::new()?;
+    let mut cmd = nix
+        .cmd(&shell, "nix-store")
+        .args(["--realise", "--dry-run"])
+        .args(drv_paths);
+    if ctx.offline {
+        cmd = cmd.args(["--option", "substitute", "false"]);
+    }
+    let mut lines = Vec::new();
+    let ((status, command), _) = process::run(cmd, |line| lines.push(line.to_owned()))?;
+    process::finish(&command, status, &lines)?;
+    let mut missing = BTreeMap::new();
+    for drv_path in to_be_built(&lines) {
+        let text = fs_err::read_to_string(nix.physical(drv_path))?;
+        let drv = Drv::parse(drv_path, &text)?;
+        if let Some(source) = source_of(drv_path, &drv)? {
+            // Two derivations may declare the same output.
+            missing.insert(source.out_path.clone(), source);
+        }
+    }
+    let mut missing: Vec<_> = missing.into_values().collect();
+    missing.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok(missing)
 }
 
 /// Brings every fixed output that realizing `drv_paths` needs into the store.
 ///
 /// # Errors
 /// Names each source that cannot be had, where it was looked for, and the ways on.
-pub fn ensure_sources(_ctx: &Ctx, _nix: &Nix, _drv_paths: &[String]) -> Result<FetchReport> {
-    anyhow::bail!("not written yet")
+pub fn ensure_sources(ctx: &Ctx, nix: &Nix, drv_paths: &[String]) -> Result<FetchReport> {
+    let missing = missing_sources(ctx, nix, drv_paths)?;
+    if missing.is_empty() {
+        return Ok(FetchReport::default());
+    }
+    let _lock = Lock::acquire(ctx, &ctx.cache.join("fetch.lock"), "fetching sources")?;
+    preflight(ctx, nix, &missing)?;
+    fetch(ctx, nix, missing)
+}
+
+/// The derivations under "will be built" in what a dry run of `nix-store` says.
+fn to_be_built(lines: &[String]) -> impl Iterator<Item = &str> {
+    let mut is_section = false;
+    lines.iter().filter_map(move |line| {
+        let Some(path) = line.strip_prefix("  ") else {
+            is_section = line.ends_with("will be built:");
+            return None;
+        };
+        (is_section && path.ends_with(".drv")).then_some(path)
+    })
+}
+
+fn source_of(drv_path: &str, drv: &Drv) -> Result<Option<MissingSource>> {
+    let Some(output) = drv
+        .outputs
+        .get("out")
+        .filter(|output| !output.hash.is_empty())
+    else {
+        return Ok(None);
+    };
+    let bug = |what: &str| Failure::new(Kind::Bug, format!("the source `{drv_path}` {what}"));
+    let recursive = match output.hash_algorithm.as_str() {
+        "sha256" => false,
+        "r:sha256" => true,
+        other => return Err(bug(&format!("has a hash by `{other}`, not by SHA-256")).into()),
+    };
+    let origins = drv
+        .attribute("origins")
+        .ok_or_else(|| bug("does not say where it comes from (no `origins`)"))?;
+    let origins = serde_json::from_str(&origins)
+        .map_err(|source| bug(&format!("has `origins` that cannot be read: {source}")))?;
+    let name = drv.attribute("name").ok_or_else(|| bug("has no name"))?;
+    Ok(Some(MissingSource {
+        name,
+        out_path: output.path.clone(),
+        hash: output.hash.parse()?,
+        recursive,
+        size: drv
+            .attribute("sizeBytes")
+            .and_then(|text| text.parse().ok()),
+        origins,
+    }))
+}
+
+/// Says in seconds what hours of building would end at: no network, no host, no disk.
+fn preflight(ctx: &Ctx, nix: &Nix, missing: &[MissingSource]) -> Result<()> {
+    if ctx.offline {
+        let local = |source: &&MissingSource| !has_local_origin(source);
+        let remote: Vec<_> = missing.iter().filter(local).map(describe).collect();
+        if remote.is_empty() {
+            return Ok(());
+        }
+        return Err(error::environment(format!(
+            "{} not in the store, and `--offline` forbids fetching\n{}",
+            plural(remote.len(), "source is", "sources are"),
+            named(&remote)
+        ))
+        .hint("run `cargo xtask fetch` once with a network; builds work offline from then on")
+        .into());
+    }
+    enough_disk(ctx, nix, missing)?;
+    let unreachable = unreachable(ctx, missing)?;
+    if unreachable.is_empty() {
+        return Ok(());
+    }
+    Err(error::environment(format!(
+        "{} neither in the store nor reachable\n{}",
+        plural(unreachable.len(), "source is", "sources are"),
+        named(&unreachable)
+    ))
+    .hint("behind a mirror: `git config --global url.MIRROR.insteadOf ORIGINAL` for git, `HTTPS_PROXY` for the rest")
+    .hint("without one: `--variant slim` needs the package registries only")
+    .into())
+}
+
+/// Crates lie in cargo's cache, which a network-less machine may well have.
+fn has_local_origin(source: &MissingSource) -> bool {
+    source
+        .origins
+        .iter()
+        .any(|origin| matches!(origin, Origin::Crates { .. }))
+}
+
+fn describe(source: &MissingSource) -> String {
+    match source.size {
+        Some(size) => format!("{} ({})", source.name, ui::bytes(size)),
+        None => source.name.clone(),
+    }
+}
+
+fn plural(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
+fn named(items: &[String]) -> String {
+    let mut lines: Vec<_> = items
+        .iter()
+        .take(NAMED)
+        .map(|item| format!("    {item}"))
+        .collect();
+    if items.len() > NAMED {
+        lines.push(format!("    and {} more", items.len() - NAMED));
+    }
+    lines.join("\n")
+}
+
+fn enough_disk(ctx: &Ctx, nix: &Nix, missing: &[MissingSource]) -> Result<()> {
+    let needed: u64 = missing.iter().filter_map(|source| source.size).sum();
+    let store = nix.physical("/nix/store");
+    for place in [store.as_path(), &ctx.cache] {
+        let Some(existing) = place.ancestors().find(|path| path.is_dir()) else {
+            continue;
+        };
+        let free = fs4::available_space(existing)
+            .with_context(|| format!("cannot ask for the free space at `{}`", place.display()))?;
+        // A download waits in the cache only until it is in the store.
+        let wanted = if place == store {
+            needed
+        } else {
+            needed.min(8 << 30)
+        };
+        if free < wanted {
+            return Err(error::environment(format!(
+                "not enough disk space at `{}`\n    needed {}\n    free   {}",
+                place.display(),
+                ui::bytes(wanted),
+                ui::bytes(free)
+            ))
+            .hint("`cargo xtask clean` says what can be removed")
+            .into());
+        }
+    }
+    Ok(())
+}
+
+/// Sources whose every origin is a host that does not answer. Registries are not asked:
+/// their clients have mirrors, and a file that is missing there is found soon enough.
+fn unreachable(ctx: &Ctx, missing: &[MissingSource]) -> Result<Vec<String>> {
+    let mut probes: BTreeMap<String, &Origin> = BTreeMap::new();
+    let mut wanted: Vec<(&MissingSource, BTreeSet<String>)> = Vec::new();
+    for source in missing {
+        let mut keys = BTreeSet::new();
+        for origin in &source.origins {
+            let Some(key) = probe_key(origin)? else {
+                keys.clear();
+                break;
+            };
+            probes.entry(key.clone()).or_insert(origin);
+            keys.insert(key);
+        }
+        if !keys.is_empty() {
+            wanted.push((source, keys));
+        }
+    }
+    if probes.is_empty() {
+        return Ok(Vec::new());
+    }
+    ctx.ui.detail(format!("asking {} hosts", probes.len()));
+    let http = Http::impatient()?;
+    let probes: Vec<_> = probes.into_iter().collect();
+    let mut failures: BTreeMap<String, String> = BTreeMap::new();
+    net::for_each(
+        &probes,
+        2 * CONNECTIONS,
+        |(_, origin)| probe(ctx, &http, origin),
+        |(key, _), result| {
+            ctx.check_interrupted()?;
+            if let Err(error) = result {
+                failures.insert(key.clone(), reason(&error));
+            }
+            Ok(())
+        },
+    )?;
+    Ok(wanted
+        .into_iter()
+        .filter(|(_, keys)| keys.iter().all(|key| failures.contains_key(key)))
+        .map(|(source, keys)| {
+            let reasons: Vec<_> = keys
+                .iter()
+                .filter_map(|key| Some(format!("{key}: {}", failures.get(key)?)))
+                .collect();
+            format!("{}: {}", describe(source), reasons.join("; "))
+        })
+        .collect())
+}
+
+/// What is asked once for all sources that share it: a host, or a local mirror's path.
+fn probe_key(origin: &Origin) -> Result<Option<String>> {
+    Ok(match origin {
+        Origin::Url { url } => Some(net::host_of(url)?),
+        Origin::Git { url, .. } => {
+            let actual = git::actual_url(url)?;
+            Some(net::host_of(&actual).unwrap_or(actual))
+        }
+        _ => None,
+    })
+}
+
+fn probe(ctx: &Ctx, http: &Http, origin: &Origin) -> Result<()> {
+    match origin {
+        Origin::Url { url } => {
+            let request = net::Request {
+                head: true,
+                ..net::Request::default()
+            };
+            match http.send(url, request) {
+                Ok(_) => Ok(()),
+                // Some servers allow GET only; any answer of their own shows they are there.
+                Err(error) if matches!(error.status, Some(401 | 403 | 405 | 429)) => Ok(()),
+                Err(error) => Err(error.into()),
+            }
+        }
+        Origin::Git { url, .. } => git::reachable(ctx, url),
+        _ => Ok(()),
+    }
+}
+
+/// git says the reason after `fatal:`, and advice after that.
+fn reason(error: &anyhow::Error) -> String {
+    let text = error.root_cause().to_string();
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let fatal = lines.clone().find_map(|line| line.strip_prefix("fatal: "));
+    fatal
+        .or_else(|| lines.next_back())
+        .unwrap_or_default()
+        .to_owned()
+}
+
+/// A source on the disk, checked, on its way into the store.
+struct Ready<'a> {
+    source: &'a MissingSource,
+    path: PathBuf,
+}
+
+/// Downloads in parallel while what is complete is added to the store.
+fn fetch(ctx: &Ctx, nix: &Nix, mut missing: Vec<MissingSource>) -> Result<FetchReport> {
+    // The largest first: the last download to end then is a small one.
+    missing.sort_by(|one, other| other.size.cmp(&one.size).then(one.name.cmp(&other.name)));
+    let http = Http::from_environment()?;
+    let locations = Locations::new(ctx, &http);
+    let downloader = Downloader::new(ctx, &http, &locations);
+    let bytes = missing.iter().filter_map(|source| source.size).sum();
+    ctx.ui.step(
+        "Fetching",
+        format!(
+            "{} ({})",
+            plural(missing.len(), "source", "sources"),
+            ui::bytes(bytes)
+        ),
+    );
+    let progress = Progress::new(&ctx.ui, missing.len(), bytes);
+    let mut report = FetchReport::default();
+    let mut failures = Vec::new();
+    let (sender, receiver) = mpsc::channel();
+    let (n_added, downloads) = std::thread::scope(|scope| {
+        let adder = scope.spawn(|| add_all(nix, receiver));
+        let downloads = net::for_each(
+            &missing,
+            CONNECTIONS,
+            |source| bring(ctx, &downloader, &progress, source),
+            |source, result| match result {
+                Ok((path, n_bytes)) => {
+                    report.n_fetched += 1;
+                    report.bytes_fetched += n_bytes;
+                    progress.count(report.n_fetched);
+                    sender
+                        .send(Ready { source, path })
+                        .map_err(|_| anyhow::anyhow!("the store takes no more"))
+                }
+                Err(error) if net::is_fatal(ctx, &error) => Err(error),
+                Err(error) => {
+                    failures.push(error);
+                    Ok(())
+                }
+            },
+        );
+        drop(sender);
+        let added = adder
+            .join()
+            .unwrap_or_else(|_| Err(anyhow::anyhow!("adding to the store panicked")));
+        (added, downloads)
+    });
+    // When adding failed, the downloads ended because of that.
+    let n_added = n_added?;
+    downloads?;
+    anyhow::ensure!(n_added == report.n_fetched, "a source was not added");
+    progress.finish(report.n_fetched, report.bytes_fetched);
+    if let Some(error) = all_in_one(failures, missing.len()) {
+        return Err(error);
+    }
+    Ok(report)
+}
+
+/// One failure as it is, several as a list.
+fn all_in_one(mut failures: Vec<anyhow::Error>, n_sources: usize) -> Option<anyhow::Error> {
+    if failures.len() <= 1 {
+        return failures.pop();
+    }
+    let texts: Vec<_> = failures.iter().map(|error| format!("{error:#}")).collect();
+    let hints: BTreeSet<&str> = failures.iter().flat_map(error::hints_of).collect();
+    let mut failure = error::environment(format!(
+        "{} of {n_sources} sources cannot be fetched\n{}",
+        failures.len(),
+        named(&texts)
+    ));
+    for hint in hints {
+        failure = failure.hint(hint);
+    }
+    Some(failure.into())
+}
+
+/// Brings one source to `<cache>/downloads/<hash>/<name>`; returns the bytes that came over
+/// the network.
+fn bring(
+    ctx: &Ctx,
+    downloader: &Downloader<'_>,
+    progress: &Progress<'_>,
+    source: &MissingSource,
+) -> Result<(PathBuf, u64)> {
+    let directory = ctx.cache.join("downloads").join(source.hash.to_string());
+    let destination = directory.join(&source.name);
+    if !source.recursive {
+        let job = Job {
+            name: source.name.clone(),
+            origins: source.origins.clone(),
+            sha256: source.hash,
+            size: source.size,
+            destination: destination.clone(),
+        };
+        let done = downloader.fetch(&job, progress)?;
+        return Ok((destination, done.bytes_fetched));
+    }
+    let mut failures = Vec::new();
+    for origin in &source.origins {
+        remove(&directory)?;
+        fs_err::create_dir_all(&directory)?;
+        let result = bring_tree(ctx, downloader, progress, source, origin, &destination)
+            .and_then(|bytes| check_tree(source, origin, &destination).map(|()| bytes));
+        match result {
+            Ok(bytes) => return Ok((destination, bytes)),
+            Err(error) => {
+                ctx.check_interrupted()?;
+                remove(&directory)?;
+                failures.push(error);
+            }
+        }
+    }
+    Err(all_in_one(failures, source.origins.len())
+        .unwrap_or_else(|| anyhow::anyhow!("nothing says where it is"))
+        .context(error::environment(format!(
+            "cannot fetch `{}`",
+            source.name
+        ))))
+}
+
+fn bring_tree(
+    ctx: &Ctx,
+    downloader: &Downloader<'_>,
+    progress: &Progress<'_>,
+    source: &MissingSource,
+    origin: &Origin,
+    destination: &Path,
+) -> Result<u64> {
+    match origin {
+        Origin::Git {
+            url,
+            rev,
+            submodules,
+        } => {
+            let bar = progress.file(&source.name, source.size);
+            git::checkout(ctx, url, rev, *submodules, destination)?;
+            bar.done();
+            Ok(0)
+        }
+        Origin::DebMember {
+            archive,
+            path,
+            snapshot,
+            deb_sha256,
+            deb_size,
+            member,
+        } => {
+            let deb = destination.with_file_name("package.deb");
+            let job = Job {
+                name: source.name.clone(),
+                origins: vec![Origin::Debian {
+                    archive: archive.clone(),
+                    path: path.clone(),
+                    snapshot: snapshot.clone(),
+                }],
+                sha256: *deb_sha256,
+                size: Some(*deb_size),
+                destination: deb.clone(),
+            };
+            let done = downloader.fetch(&job, progress)?;
+            // `usr/bin/busybox` becomes `bin/busybox`, where store paths keep programs.
+            let place = destination.join(member.strip_prefix("usr/").unwrap_or(member));
+            fs_err::create_dir_all(place.parent().context("a member without a directory")?)?;
+            deb::extract_member(&deb, member, &place)?;
+            fs_err::remove_file(deb)?;
+            Ok(done.bytes_fetched)
+        }
+        file => bail!(
+            "the recursive source `{}` has the origin {file:?}",
+            source.name
+        ),
+    }
+}
+
+fn check_tree(source: &MissingSource, origin: &Origin, path: &Path) -> Result<()> {
+    let found = nar::hash(path)?;
+    if found == source.hash {
+        return Ok(());
+    }
+    let from = match origin {
+        Origin::Git { url, rev, .. } => format!("{url} at {rev}"),
+        Origin::DebMember { path, member, .. } => format!("{member} of {path}"),
+        other => format!("{other:?}"),
+    };
+    Err(error::environment(format!(
+        "wrong NAR hash of {from}\n      expected {}\n      found    {found}",
+        source.hash
+    ))
+    .hint("the same revision should give the same files: check `git config --get-regexp 'filter|core'` for settings that change files on checkout")
+    .into())
+}
+
+fn remove(directory: &Path) -> Result<()> {
+    if directory.exists() {
+        fs_err::remove_dir_all(directory)?;
+    }
+    Ok(())
+}
+
+/// Adds what arrives, as many at once as there are, and removes the downloads.
+fn add_all(nix: &Nix, receiver: mpsc::Receiver<Ready<'_>>) -> Result<usize> {
+    let mut n_added = 0;
+    while let Ok(first) = receiver.recv() {
+        let mut batch = vec![first];
+        batch.extend(receiver.try_iter().take(BATCH - 1));
+        let (trees, files): (Vec<_>, Vec<_>) =
+            batch.into_iter().partition(|ready| ready.source.recursive);
+        add(nix, &files, false)?;
+        add(nix, &trees, true)?;
+        n_added += files.len() + trees.len();
+    }
+    Ok(n_added)
+}
+
+fn add(nix: &Nix, ready: &[Ready<'_>], recursive: bool) -> Result<()> {
+    if ready.is_empty() {
+        return Ok(());
+    }
+    let shell = Shell::new()?;
+    let mut cmd = nix.cmd(&shell, "nix-store").arg("--add-fixed");
+    if recursive {
+        cmd = cmd.arg("--recursive");
+    }
+    let paths = ready.iter().map(|ready| &ready.path);
+    let printed = process::capture(cmd.arg("sha256").args(paths))
+        .context("cannot add sources to the store")?;
+    let printed: Vec<_> = printed.lines().collect();
+    for (index, ready) in ready.iter().enumerate() {
+        let expected = ready.source.out_path.as_str();
+        if printed.get(index) != Some(&expected) {
+            return Err(Failure::new(
+                Kind::Bug,
+                format!(
+                    "`{}` came into the store at another path\n    expected {expected}\n    found    {}",
+                    ready.source.name,
+                    printed.get(index).unwrap_or(&"nothing")
+                ),
+            )
+            .into());
+        }
+    }
+    for ready in ready {
+        remove(
+            ready
+                .path
+                .parent()
+                .context("a download without a directory")?,
+        )?;
+    }
+    Ok(())
 }

@@ -1,1 +1,250 @@
-//! `fetch` with the real Nix.
+//! `fetch` with the real Nix, a server on the loopback and a git repository on the disk.
+
+use xshell::{Shell, cmd};
+use xtask::error::{Kind, hints_of, kind_of};
+use xtask::lock::Sha256;
+use xtask::nix::{Nix, ensure_sources, missing_sources};
+use xtask::process;
+
+use crate::server::{Reply, Server};
+use crate::support::Sandbox;
+
+/// Serves `/name` with the bytes `name`.
+fn server() -> Server {
+    Server::start(|_, request| Reply::ok(request.path.trim_start_matches('/')))
+}
+
+/// A fixed-output derivation as `nix/mkSource.nix` makes them.
+fn source(name: &str, mode: &str, hash: &str, origins: &serde_json::Value) -> String {
+    let origins = serde_json::to_string(&origins.to_string()).unwrap();
+    let origins = origins.replace("${", "\\${");
+    format!(
+        r#"(derivation {{
+          name = "{name}"; system = "x86_64-linux"; builder = "/bin/sh";
+          args = [ "-c" "echo the source {name} is not in the store >&2; exit 1" ];
+          outputHash = "{hash}"; outputHashAlgo = "sha256"; outputHashMode = "{mode}";
+          origins = {origins}; sizeBytes = "";
+        }})"#
+    )
+}
+
+/// A derivation that copies its sources' names; returns its path.
+fn user_of(nix: &Nix, sources: &[String]) -> String {
+    let shell = Shell::new().unwrap();
+    let expression = format!(
+        r#"derivation {{
+          name = "user"; system = "x86_64-linux"; builder = "/bin/sh";
+          args = [ "-c" "echo done > $out" ];
+          inputs = [ {} ];
+        }}"#,
+        sources.join(" ")
+    );
+    process::capture(nix.cmd(&shell, "nix-instantiate").args(["-E", &expression]))
+        .unwrap()
+        .trim()
+        .to_owned()
+}
+
+fn url_source(server: &Server, name: &str) -> String {
+    let origins =
+        serde_json::json!([{"registry": "url", "url": format!("{}/{name}", server.base)}]);
+    let hash = Sha256::of(name.as_bytes()).to_string();
+    source(name, "flat", &hash, &origins)
+}
+
+#[test]
+fn ok_fetched_once_and_not_for_what_is_built() {
+    let sandbox = Sandbox::new();
+    let Some(nix) = sandbox.nix() else { return };
+    let ctx = &sandbox.ctx;
+    let server = server();
+    let sources: Vec<_> = (0..20)
+        .map(|number| url_source(&server, &format!("file-{number}")))
+        .collect();
+    let user = vec![user_of(&nix, &sources)];
+    assert_eq!(missing_sources(ctx, &nix, &user).unwrap().len(), 20);
+
+    let report = ensure_sources(ctx, &nix, &user).unwrap();
+    assert_eq!(report.n_fetched, 20);
+    assert!(missing_sources(ctx, &nix, &user).unwrap().is_empty());
+    assert_eq!(ensure_sources(ctx, &nix, &user).unwrap().n_fetched, 0);
+    // One more for the preflight, which asks each host once.
+    assert_eq!(server.requests().len(), 21);
+    let downloads = sandbox.ctx.cache.join("downloads");
+    assert_eq!(std::fs::read_dir(downloads).unwrap().count(), 0);
+
+    // Built, and the sources removed: nothing is missing.
+    let shell = Shell::new().unwrap();
+    process::capture(nix.cmd(&shell, "nix-store").arg("--realise").args(&user)).unwrap();
+    let listed =
+        process::capture(nix.cmd(&shell, "nix-store").args(["--gc", "--print-dead"])).unwrap();
+    let files: Vec<_> = listed
+        .lines()
+        .filter(|path| path.contains("-file-") && !path.ends_with(".drv"))
+        .collect();
+    assert_eq!(files.len(), 20);
+    process::capture(
+        nix.cmd(&shell, "nix-store")
+            .args(["--delete", "--ignore-liveness"])
+            .args(files),
+    )
+    .unwrap();
+    assert!(missing_sources(ctx, &nix, &user).unwrap().is_empty());
+}
+
+#[test]
+fn err_wrong_hash_enters_nothing() {
+    let sandbox = Sandbox::new();
+    let Some(nix) = sandbox.nix() else { return };
+    let server = server();
+    let origins = serde_json::json!([{"registry": "url", "url": format!("{}/good", server.base)}]);
+    let bad = source("bad", "flat", &Sha256::of(b"other").to_string(), &origins);
+    let user = vec![user_of(&nix, &[bad, url_source(&server, "good")])];
+    let error = ensure_sources(&sandbox.ctx, &nix, &user).unwrap_err();
+    assert_eq!(kind_of(&error), Kind::Environment);
+    insta::assert_snapshot!(error.to_string().replace(&server.base, "SERVER"), @"
+    cannot fetch `bad`
+        SERVER/good: wrong hash
+          expected d9298a10d1b0735837dc4bd85dac641b0f3cef27a47e5d53a54f2f3f5b2fcffa
+          found    770e607624d689265ca6c44884d0807d9b054d23c473c106c72be9de08b7376c
+    ");
+    // The good one is in the store all the same: the next run has less to do.
+    let missing = missing_sources(&sandbox.ctx, &nix, &user).unwrap();
+    assert_eq!(missing.len(), 1);
+    assert_eq!(missing[0].name, "bad");
+}
+
+#[test]
+fn err_offline_names_what_is_missing() {
+    let mut sandbox = Sandbox::new();
+    let Some(nix) = sandbox.nix() else { return };
+    sandbox.ctx.offline = true;
+    let server = server();
+    let sources: Vec<_> = (0..12)
+        .map(|number| url_source(&server, &format!("file-{number:02}")))
+        .collect();
+    let user = vec![user_of(&nix, &sources)];
+    let error = ensure_sources(&sandbox.ctx, &nix, &user).unwrap_err();
+    insta::assert_snapshot!(error.to_string(), @"
+    12 sources are not in the store, and `--offline` forbids fetching
+        file-00
+        file-01
+        file-02
+        file-03
+        file-04
+        file-05
+        file-06
+        file-07
+        file-08
+        file-09
+        and 2 more
+    ");
+    insta::assert_snapshot!(hints_of(&error).join("\n"), @"run `cargo xtask fetch` once with a network; builds work offline from then on");
+    assert_eq!(server.requests().len(), 0);
+}
+
+#[test]
+fn err_unreachable_before_anything_is_downloaded() {
+    let sandbox = Sandbox::new();
+    let Some(nix) = sandbox.nix() else { return };
+    let server = server();
+    // Nothing listens on the discard port.
+    let origins = serde_json::json!([
+        {"registry": "url", "url": "http://127.0.0.1:9/gone"},
+        {"registry": "git", "url": "/nonexistent/repository", "rev": "0".repeat(40), "submodules": false},
+    ]);
+    let gone = source("gone", "flat", &Sha256::of(b"gone").to_string(), &origins);
+    let user = vec![user_of(&nix, &[gone, url_source(&server, "there")])];
+    let error = ensure_sources(&sandbox.ctx, &nix, &user).unwrap_err();
+    insta::assert_snapshot!(error.to_string(), @"
+    1 source is neither in the store nor reachable
+        gone: /nonexistent/repository: '/nonexistent/repository' does not appear to be a git repository; 127.0.0.1:9: Connection refused (os error 111)
+    ");
+    assert_eq!(missing_sources(&sandbox.ctx, &nix, &user).unwrap().len(), 2);
+}
+
+#[test]
+fn ok_git_tree_with_submodule() {
+    let sandbox = Sandbox::new();
+    let Some(nix) = sandbox.nix() else { return };
+    let shell = Shell::new().unwrap();
+    // A submodule on the disk needs a permission that git took away by default.
+    shell.set_var("GIT_CONFIG_COUNT", "3");
+    for (index, (key, value)) in [
+        ("protocol.file.allow", "always"),
+        ("user.name", "Test"),
+        ("user.email", "test@example.org"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        shell.set_var(format!("GIT_CONFIG_KEY_{index}"), key);
+        shell.set_var(format!("GIT_CONFIG_VALUE_{index}"), value);
+    }
+    let repository = sandbox.directory.path().join("repository");
+    cmd!(shell, "git init --quiet {repository}").run().unwrap();
+    shell.change_dir(&repository);
+    shell.write_file("file", "one\n").unwrap();
+    shell.write_file("program", "#!/bin/sh\n").unwrap();
+    cmd!(shell, "git add .").run().unwrap();
+    cmd!(shell, "git update-index --chmod=+x program")
+        .run()
+        .unwrap();
+    cmd!(shell, "git commit --quiet -m one").run().unwrap();
+    let rev = cmd!(shell, "git rev-parse HEAD").read().unwrap();
+    shell.write_file("file", "two\n").unwrap();
+    cmd!(shell, "git commit --quiet -am two").run().unwrap();
+
+    let expected = sandbox.directory.path().join("expected");
+    std::fs::create_dir(&expected).unwrap();
+    std::fs::write(expected.join("file"), "one\n").unwrap();
+    std::fs::write(expected.join("program"), "#!/bin/sh\n").unwrap();
+    let program = expected.join("program");
+    cmd!(shell, "chmod +x {program}").run().unwrap();
+    let hash =
+        process::capture(nix.cmd(&shell, "nix").args(["hash", "path"]).arg(&expected)).unwrap();
+
+    let url = repository.to_string_lossy().into_owned();
+    let origins =
+        serde_json::json!([{"registry": "git", "url": url, "rev": rev, "submodules": true}]);
+    let good = source("tree-1", "recursive", hash.trim(), &origins);
+    let user = vec![user_of(&nix, std::slice::from_ref(&good))];
+    assert_eq!(
+        ensure_sources(&sandbox.ctx, &nix, &user).unwrap().n_fetched,
+        1
+    );
+
+    let redact = |error: &anyhow::Error| {
+        let outer: Vec<_> = error.chain().take(2).map(ToString::to_string).collect();
+        outer
+            .join("\n")
+            .replace(&url, "REPOSITORY")
+            .replace(&rev, "REV")
+    };
+    let wrong = source(
+        "tree-2",
+        "recursive",
+        &Sha256::of(b"").to_string(),
+        &origins,
+    );
+    let user = vec![user_of(&nix, &[wrong])];
+    let error = ensure_sources(&sandbox.ctx, &nix, &user).unwrap_err();
+    insta::assert_snapshot!(redact(&error), @"
+    cannot fetch `tree-2`
+    wrong NAR hash of REPOSITORY at REV
+          expected e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
+          found    0d645bda79f11d1456d886fb837d08337edc316d59113ca97463cc7372068dfe
+    ");
+
+    let rev = "1".repeat(40);
+    let origins =
+        serde_json::json!([{"registry": "git", "url": url, "rev": rev, "submodules": false}]);
+    let moved = source("tree-3", "recursive", hash.trim(), &origins);
+    // The same output under another name is another path, so nothing hides the failure.
+    let user = vec![user_of(&nix, &[moved])];
+    let error = ensure_sources(&sandbox.ctx, &nix, &user).unwrap_err();
+    insta::assert_snapshot!(redact(&error), @"
+    cannot fetch `tree-3`
+    REPOSITORY answers, but no longer has the revision 1111111111111111111111111111111111111111
+    ");
+}

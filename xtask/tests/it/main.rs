@@ -7,8 +7,10 @@
 
 mod build;
 mod commands;
+mod download;
 mod fetch;
 mod fixture;
 mod provide;
+mod server;
 mod support;
 mod verify;

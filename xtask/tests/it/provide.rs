@@ -1,6 +1,7 @@
 //! The provided Nix runs, and builds in its sandbox.
 
 use xshell::Shell;
+use xtask::error::{Kind, kind_of};
 use xtask::nix::Nix;
 use xtask::process;
 
@@ -40,6 +41,7 @@ fn ok_builds_in_the_sandbox_of_a_chroot_store() {
 fn ok_second_call_needs_no_network() {
     let mut sandbox = Sandbox::new();
     if let Err(error) = Nix::find_or_provide(&sandbox.ctx) {
+        assert_eq!(kind_of(&error), Kind::Environment, "{error:#}");
         eprintln!("skipped: no Nix can be had here: {error:#}");
         return;
     }

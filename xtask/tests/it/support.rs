@@ -34,8 +34,9 @@ impl Sandbox {
         shared.cache = std::path::PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("shared-cache");
         shared.data.clone_from(&self.ctx.data);
         match Nix::find_or_provide(&shared) {
-            Ok(nix) => Some(nix.in_store(self.directory.path().join("store"))),
+            Ok(nix) => Some(nix.with_store(&self.directory.path().join("store"))),
             Err(error) => {
+                assert_eq!(xtask::error::kind_of(&error).exit_status(), 3, "{error:#}");
                 eprintln!("skipped: no Nix can be had here: {error:#}");
                 None
             }

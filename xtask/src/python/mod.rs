@@ -1,0 +1,22 @@
+//! Python packages: the `.txt` lists in, `locks/python/*.toml` out.
+//!
+//! uv resolves for the image's interpreter; which file of a release is taken, and which
+//! layer owns it, is decided here.
+
+mod interpreter;
+mod name;
+mod partition;
+mod requirement;
+mod resolution;
+mod sources;
+mod update;
+mod uv;
+mod variants;
+mod wheel;
+
+pub use name::PackageName;
+pub use requirement::{Requirement, parse_list};
+pub use sources::{check as check_sources, update as update_sources};
+pub use update::{LAYERS, Options, VariantUpdate, check, update};
+pub use variants::{Omission, Provided, Variant, Variants};
+pub use wheel::{Abi, Target, WheelFilename};

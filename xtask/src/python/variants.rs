@@ -1,0 +1,105 @@
+//! `variants.toml` as types. Pure.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::name::PackageName;
+use super::wheel::Abi;
+
+/// `package-lists/variants.toml`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Variants {
+    /// 1.
+    pub schema_version: u32,
+    /// What is built when no variant is named.
+    pub default: String,
+    /// By name.
+    pub variant: BTreeMap<String, Variant>,
+}
+
+/// One variant of the image.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Variant {
+    /// ABI tag of its interpreter.
+    pub abi: Abi,
+    /// One sentence.
+    pub description: String,
+    /// Last part of the image tag: `pt211-py314t`.
+    pub tag: String,
+    /// Whether the lists' git URLs belong to it.
+    pub git: bool,
+    /// Whether it can be locked from the user's Python index alone; if not, it is locked
+    /// only when named.
+    #[serde(default = "yes")]
+    pub locked_by_default: bool,
+    /// Bounds that hold in this variant only.
+    #[serde(default)]
+    pub constraints: Vec<String>,
+    /// More indexes, by URL (not package registries in the sense of the host rule).
+    #[serde(default)]
+    pub indexes: Vec<String>,
+    /// Published wheels that stand for the list line of the same name.
+    #[serde(default)]
+    pub direct: BTreeMap<PackageName, String>,
+    /// Distributions that may come as sdist, each with a build recipe.
+    #[serde(default)]
+    pub sdists: Vec<PackageName>,
+    /// List lines that the variant leaves out.
+    #[serde(default)]
+    pub omit: Vec<Omission>,
+    /// Distributions whose files another one brings.
+    #[serde(default)]
+    pub provided: Vec<Provided>,
+}
+
+/// Why a variant leaves out a list line.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Omission {
+    /// Project name.
+    pub name: PackageName,
+    /// Why it is not there.
+    pub reason: String,
+    /// What would bring it back.
+    pub lifts: String,
+}
+
+/// A distribution that is satisfied by another one's files and gets metadata only.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Provided {
+    /// The name that others require.
+    pub name: PackageName,
+    /// The distribution whose files and version it takes.
+    pub by: PackageName,
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl Variants {
+    /// Reads `variants.toml`.
+    ///
+    /// # Errors
+    /// The text, with what is wrong in it.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let variants: Self = toml::from_str(text).map_err(|error| error.to_string())?;
+        if variants.schema_version != 1 {
+            return Err(format!(
+                "schema_version is {}, this program reads 1",
+                variants.schema_version
+            ));
+        }
+        if !variants.variant.contains_key(&variants.default) {
+            return Err(format!(
+                "the default variant `{}` is not defined",
+                variants.default
+            ));
+        }
+        Ok(variants)
+    }
+}
