@@ -221,8 +221,14 @@ pub struct VerifyArgs {
     /// The variant
     #[command(flatten)]
     pub variant: VariantArgs,
-    /// Container engine [default: the first that answers]
-    #[arg(long, value_name = "docker|podman")]
+    /// Run this check only; repeatable
+    #[arg(long = "check", value_name = "NAME")]
+    pub checks: Vec<String>,
+    /// Print the checks and stop
+    #[arg(long)]
+    pub list: bool,
+    /// Where to run; `host` when already inside the image [default: the first engine that answers]
+    #[arg(long, value_name = "docker|podman|host")]
     pub runtime: Option<String>,
 }
 

@@ -1,5 +1,6 @@
 //! The driver of the image factory, as a library so that tests can call it.
 
+pub mod check;
 pub mod cli;
 pub mod cmd;
 pub mod ctx;

@@ -180,10 +180,21 @@ pub fn interrupt(child: &Child) {
     let pid = i32::try_from(child.id())
         .ok()
         .and_then(rustix::process::Pid::from_raw);
-    // It may just have ended by itself, which is what we want.
-    if let Some(Err(_)) =
-        pid.map(|pid| rustix::process::kill_process(pid, rustix::process::Signal::INT))
-    {}
+    if let Some(pid) = pid {
+        // It may just have ended by itself, which is what we want.
+        let _sent = rustix::process::kill_process(pid, rustix::process::Signal::INT);
+    }
+}
+
+/// Ends a program that leads a process group, and all that it started.
+pub fn kill_group(child: &Child) {
+    let pid = i32::try_from(child.id())
+        .ok()
+        .and_then(rustix::process::Pid::from_raw);
+    if let Some(pid) = pid {
+        // It may just have ended by itself, which is what we want.
+        let _sent = rustix::process::kill_process_group(pid, rustix::process::Signal::KILL);
+    }
 }
 
 /// Turns a non-zero status into an error with the last lines of stderr.

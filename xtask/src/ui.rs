@@ -185,6 +185,12 @@ pub fn bytes(count: u64) -> String {
     }
 }
 
+/// `1 build`, `2 builds`.
+pub fn count(n: usize, noun: &str) -> String {
+    let plural = if n == 1 { "" } else { "s" };
+    format!("{n} {noun}{plural}")
+}
+
 /// At most `n_characters`, the end cut off and marked.
 pub fn shorten(text: &str, n_characters: usize) -> String {
     if text.chars().count() <= n_characters {

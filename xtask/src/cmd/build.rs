@@ -134,8 +134,8 @@ fn report(ctx: &Ctx, realized: &Realized, loaded: Option<&Loaded>) -> Result<()>
     ctx.ui.step(
         "Finished",
         format!(
-            "{} builds in {}",
-            realized.n_built,
+            "{} in {}",
+            ui::count(realized.n_built, "build"),
             ui::elapsed(realized.took)
         ),
     );
@@ -216,8 +216,8 @@ fn dry_run(ctx: &Ctx, selection: &Selection) -> Result<()> {
         ctx.ui.data(format!("fetch  {}  {size}", source.name))?;
     }
     ctx.ui.data(format!(
-        "\n{} sources to fetch ({}), {}",
-        sources.len(),
+        "\n{} to fetch ({}), {}",
+        ui::count(sources.len(), "source"),
         ui::bytes(known),
         estimate_text(estimate)
     ))?;
@@ -231,12 +231,13 @@ pub(super) fn estimate_text(estimate: Estimate) -> String {
         n_unmeasured,
         seconds: wall,
     } = estimate;
+    let builds = ui::count(n_builds, "build");
     match (n_builds, n_unmeasured) {
         (0, _) => "nothing to build".to_owned(),
-        (_, n) if n == n_builds => format!("{n_builds} builds, none measured here before"),
-        (_, 0) => format!("{n_builds} builds, about {} by earlier runs", elapsed(wall)),
+        (_, n) if n == n_builds => format!("{builds}, none measured here before"),
+        (_, 0) => format!("{builds}, about {} by earlier runs", elapsed(wall)),
         (_, n) => format!(
-            "{n_builds} builds, at least {} by earlier runs ({n} never measured)",
+            "{builds}, at least {} by earlier runs ({n} never measured)",
             elapsed(wall)
         ),
     }

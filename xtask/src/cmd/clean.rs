@@ -1,10 +1,166 @@
-//! `clean`.
+//! `clean`: says what earlier runs left behind, and removes it when told to.
 
-use anyhow::{Result, bail};
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use serde_json::json;
+use xshell::Shell;
 
 use crate::cli::CleanArgs;
 use crate::ctx::Ctx;
+use crate::nix::{Nix, roots};
+use crate::process;
+use crate::runlock::RunLock;
+use crate::ui;
 
-pub(crate) fn run(_ctx: &Ctx, _args: &CleanArgs) -> Result<()> {
-    bail!("not written yet")
+/// Something that can go.
+struct Item {
+    what: &'static str,
+    path: PathBuf,
+    size_bytes: u64,
+}
+
+/// The parts of the cache that only cost time to have again. The provided Nix stays: it is
+/// what runs the garbage collector. Measured build times stay: they cannot be made again
+/// without building.
+const CACHES: [(&str, &str); 3] = [
+    ("downloads", "unfinished downloads"),
+    ("plans", "evaluated plans"),
+    ("apt", "package indexes"),
+];
+
+pub(super) fn run(ctx: &Ctx, args: &CleanArgs) -> Result<()> {
+    let _lock = args.yes.then(|| RunLock::take(ctx)).transpose()?;
+    let items = items(ctx)?;
+    if ctx.json {
+        let documents = items.iter().map(
+            |item| json!({"what": item.what, "path": item.path, "size_bytes": item.size_bytes}),
+        );
+        let document = json!({
+            "schema_version": 1,
+            "removed": args.yes,
+            "items": documents.collect::<Vec<_>>(),
+        });
+        ctx.ui.data(document.to_string())?;
+    } else if !items.is_empty() {
+        let rows: Vec<Vec<String>> = items
+            .iter()
+            .map(|item| {
+                vec![
+                    item.what.to_owned(),
+                    ui::bytes(item.size_bytes),
+                    item.path.display().to_string(),
+                ]
+            })
+            .collect();
+        ctx.ui
+            .data(ui::table(&["what", "size", "path"], &rows, &[1]))?;
+    }
+    if !args.yes {
+        let store = if args.store {
+            ", and collects what nothing in the store needs"
+        } else {
+            ""
+        };
+        ctx.ui.status(format!(
+            "Nothing is removed yet: `--yes` removes these{store}"
+        ));
+        return Ok(());
+    }
+    for item in &items {
+        ctx.check_interrupted()?;
+        remove(&item.path)?;
+        ctx.ui.step(
+            "Removed",
+            format!("{} `{}`", item.what, item.path.display()),
+        );
+    }
+    if args.store {
+        collect_garbage(ctx)?;
+    }
+    Ok(())
+}
+
+fn items(ctx: &Ctx) -> Result<Vec<Item>> {
+    let caches = CACHES.map(|(name, what)| (what, ctx.cache.join(name)));
+    let empty_stores = children(&ctx.data, "empty-store-")?;
+    let stores = empty_stores
+        .into_iter()
+        .map(|path| ("store of a reproducibility check", path));
+    let roots = [("garbage collector roots of built images", roots(ctx))];
+    let mut items = Vec::new();
+    for (what, path) in caches.into_iter().chain(stores).chain(roots) {
+        if path.symlink_metadata().is_ok() {
+            let size_bytes = size(&path)?;
+            items.push(Item {
+                what,
+                path,
+                size_bytes,
+            });
+        }
+    }
+    Ok(items)
+}
+
+fn children(directory: &Path, prefix: &str) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    if directory.is_dir() {
+        for entry in fs_err::read_dir(directory)? {
+            let entry = entry?;
+            if entry.file_name().to_string_lossy().starts_with(prefix) {
+                found.push(entry.path());
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn size(path: &Path) -> Result<u64> {
+    let mut sum = 0;
+    for entry in walkdir::WalkDir::new(path) {
+        let entry = entry?;
+        if entry.file_type().is_file() {
+            sum += entry.metadata()?.len();
+        }
+    }
+    Ok(sum)
+}
+
+/// Directories of a store are read-only and have to be opened before they can go.
+pub(super) fn remove(path: &Path) -> Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    for entry in walkdir::WalkDir::new(path) {
+        let entry = entry?;
+        let is_closed = || {
+            entry
+                .metadata()
+                .is_ok_and(|metadata| metadata.permissions().mode() & 0o700 != 0o700)
+        };
+        if entry.file_type().is_dir() && is_closed() {
+            fs_err::set_permissions(entry.path(), std::fs::Permissions::from_mode(0o755))?;
+        }
+    }
+    fs_err::remove_dir_all(path)?;
+    Ok(())
+}
+
+fn collect_garbage(ctx: &Ctx) -> Result<()> {
+    let nix = Nix::find_or_provide(ctx)?;
+    let shell = Shell::new()?;
+    let mut lines = Vec::new();
+    let ((status, text), _) =
+        process::watch(ctx, nix.cmd(&shell, "nix-store").arg("--gc"), |line| {
+            if let Some(line) = line {
+                ctx.ui.detail(line);
+                lines.push(line.to_owned());
+            }
+        })?;
+    ctx.check_interrupted()?;
+    process::finish(&text, status, &lines)?;
+    // `123 store paths deleted, 45.00 MiB freed`
+    if let Some(line) = lines.iter().rev().find(|line| line.contains("freed")) {
+        ctx.ui.step("Collected", line);
+    }
+    Ok(())
 }

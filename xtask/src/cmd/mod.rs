@@ -5,6 +5,7 @@ mod clean;
 mod completions;
 mod doctor;
 mod fetch;
+mod imports;
 mod load;
 mod realize;
 mod reproducible;

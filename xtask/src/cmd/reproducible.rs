@@ -36,8 +36,7 @@ pub(super) fn check(ctx: &Ctx, realized: &Realized) -> Result<()> {
     let outcome = rebuild(ctx, realized, &graph, &targets, empty.path());
     let again = empty.path().to_owned();
     let compared = outcome.and_then(|()| compare(ctx, realized, &again, &target.out_path));
-    // Store paths are read-only directories: these have to be opened before they can go.
-    remove_store(&again).and(compared)
+    super::clean::remove(&again).and(compared)
 }
 
 fn rebuild(
@@ -186,18 +185,6 @@ fn first_difference(first: &Path, second: &Path) -> Result<Option<String>> {
         }
     }
     Ok(None)
-}
-
-fn remove_store(store: &Path) -> Result<()> {
-    use std::os::unix::fs::PermissionsExt as _;
-    for entry in walkdir::WalkDir::new(store) {
-        let entry = entry?;
-        if entry.file_type().is_dir() {
-            fs_err::set_permissions(entry.path(), std::fs::Permissions::from_mode(0o755))?;
-        }
-    }
-    fs_err::remove_dir_all(store)?;
-    Ok(())
 }
 
 #[cfg(test)]

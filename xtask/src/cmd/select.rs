@@ -15,8 +15,7 @@ use crate::nearest::nearest;
 #[derive(Debug, Deserialize)]
 struct VariantsFile {
     default: String,
-    #[serde(rename = "variant")]
-    variants: BTreeMap<String, VariantHead>,
+    variant: BTreeMap<String, VariantHead>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -39,17 +38,17 @@ fn choose(file: &VariantsFile, wanted: Option<&str>) -> Result<String, Failure> 
     let Some(wanted) = wanted else {
         return Ok(file.default.clone());
     };
-    if file.variants.contains_key(wanted) {
+    if file.variant.contains_key(wanted) {
         return Ok(wanted.to_owned());
     }
     let failure = error::bad_input(format!("there is no variant `{wanted}`"));
-    let names = file.variants.keys().map(String::as_str);
+    let names = file.variant.keys().map(String::as_str);
     let failure = match nearest(wanted, names) {
         Some(name) => failure.hint(format!("the nearest name is `{name}`")),
         None => failure,
     };
     let known = file
-        .variants
+        .variant
         .iter()
         .map(|(name, head)| match head.description.as_str() {
             "" => format!("\n  {name}"),

@@ -1,6 +1,7 @@
 //! Starting containers: the one place that builds `run` command lines.
 
 use std::io::{Read, Write as _};
+use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -11,6 +12,7 @@ use anyhow::{Context as _, Result};
 use super::{Engine, EngineKind};
 use crate::ctx::Ctx;
 use crate::error;
+use crate::process;
 
 /// How often a running container is looked at.
 const TICK: Duration = Duration::from_millis(20);
@@ -101,6 +103,15 @@ impl Ended {
     /// Ended by itself with status 0.
     pub fn is_success(&self) -> bool {
         self.status == Some(0) && !self.timed_out
+    }
+}
+
+impl std::fmt::Display for Runner {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.place {
+            Place::Container { engine, .. } => engine.fmt(formatter),
+            Place::Host => formatter.write_str("host"),
+        }
     }
 }
 
@@ -208,6 +219,8 @@ impl Runner {
         let start = Instant::now();
         let mut child = Command::new(program)
             .args(arguments)
+            // A group of its own, so that its children end with it.
+            .process_group(0)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -221,7 +234,7 @@ impl Runner {
         let (status, timed_out) = self.wait(ctx, &mut child, invocation.timeout, &name)?;
         let panicked = |_| anyhow::anyhow!("a stream of `{program}` panicked");
         // A program that does not read its stdin to the end has its own reasons.
-        if writer.join().map_err(panicked)?.is_err() {}
+        let _fed: std::io::Result<()> = writer.join().map_err(panicked)?;
         let text = |thread: std::thread::JoinHandle<std::io::Result<Vec<u8>>>| -> Result<String> {
             Ok(String::from_utf8_lossy(&thread.join().map_err(panicked)??).into_owned())
         };
@@ -249,7 +262,7 @@ impl Runner {
             let late = timeout.is_some_and(|timeout| start.elapsed() > timeout);
             if late || ctx.is_interrupted() {
                 self.stop(name);
-                child.kill()?;
+                process::kill_group(child);
                 let status = child.wait()?;
                 ctx.check_interrupted()?;
                 return Ok((status.code(), true));
@@ -261,14 +274,13 @@ impl Runner {
     /// Killing the client does not end the container.
     fn stop(&self, name: &str) {
         if let Place::Container { engine, .. } = &self.place {
-            let removed = Command::new(engine.kind().program())
+            // The container may have ended by itself; there is nobody left to tell.
+            let _removed = Command::new(engine.kind().program())
                 .args(["rm", "--force", name])
                 .stdin(Stdio::null())
                 .stdout(Stdio::null())
                 .stderr(Stdio::null())
                 .status();
-            // The container may have ended by itself; there is nobody left to tell.
-            if removed.is_err() {}
         }
     }
 

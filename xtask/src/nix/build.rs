@@ -165,9 +165,7 @@ fn failure(nix: &Nix, state: &State, layers: &BTreeMap<String, LayerName>) -> Fa
             )
         }
     };
-    if state.failed.iter().any(|failed| is_disk_full(failed))
-        || state.errors.iter().any(|e| says_disk_full(e))
-    {
+    if state.failed.iter().any(is_disk_full) || state.errors.iter().any(|e| says_disk_full(e)) {
         return error::environment(format!("the disk is full: {message}"))
             .hint("make room, for example with `cargo xtask clean --store --yes`, and run the same command again: what is built stays built");
     }

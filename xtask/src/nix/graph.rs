@@ -107,21 +107,23 @@ impl Graph {
             .collect();
         let invalid = nix.invalid_paths(&paths)?;
         let lacks = |node: &Node| node.out_paths.iter().any(|path| invalid.contains(path));
-        Ok(self.walk(targets, &lacks))
+        let missing = self
+            .iter()
+            .filter(|(_, node)| lacks(node))
+            .map(|(path, _)| path.to_owned());
+        Ok(self.among(&missing.collect(), targets))
     }
 
-    /// Whether one of these derivations is a source.
-    pub fn has_source(&self, drv_paths: &BTreeSet<String>) -> bool {
-        let mut nodes = drv_paths.iter().filter_map(|drv_path| self.get(drv_path));
-        nodes.any(|node| node.is_fixed)
-    }
-
-    /// The part of the closure that is reached through derivations `enter` accepts.
-    fn walk(&self, targets: &[String], enter: &dyn Fn(&Node) -> bool) -> BTreeSet<String> {
+    /// Those of `missing` that realizing `targets` reaches.
+    pub fn among(&self, missing: &BTreeSet<String>, targets: &[String]) -> BTreeSet<String> {
         let mut found = BTreeSet::new();
         let mut stack = targets.to_vec();
         while let Some(drv_path) = stack.pop() {
-            let Some(node) = self.nodes.get(&drv_path).filter(|node| enter(node)) else {
+            let Some(node) = self
+                .nodes
+                .get(&drv_path)
+                .filter(|_| missing.contains(&drv_path))
+            else {
                 continue;
             };
             if found.insert(drv_path) {
@@ -131,11 +133,18 @@ impl Graph {
         found
     }
 
+    /// Whether one of these derivations is a source.
+    pub fn has_source(&self, drv_paths: &BTreeSet<String>) -> bool {
+        let mut nodes = drv_paths.iter().filter_map(|drv_path| self.get(drv_path));
+        nodes.any(|node| node.is_fixed)
+    }
+
     /// Which layer first needs each derivation; `specs` in order of layers.
     pub fn layers(&self, specs: &[(LayerName, String)]) -> BTreeMap<String, LayerName> {
+        let all: BTreeSet<String> = self.nodes.keys().cloned().collect();
         let mut owners = BTreeMap::new();
         for (layer, spec) in specs {
-            for drv_path in self.walk(std::slice::from_ref(spec), &|_| true) {
+            for drv_path in self.among(&all, std::slice::from_ref(spec)) {
                 owners.entry(drv_path).or_insert_with(|| layer.clone());
             }
         }
@@ -180,9 +189,8 @@ mod tests {
     #[test]
     fn ok_missing_stops_at_what_exists() {
         let targets = ["/s/c.drv".to_owned()];
-        let all = graph().walk(&targets, &|_| true);
-        assert_eq!(all.len(), 3);
-        let some = graph().walk(&targets, &|node| node.name != "b");
+        let missing = ["/s/a.drv", "/s/c.drv"].map(str::to_owned).into();
+        let some = graph().among(&missing, &targets);
         assert_eq!(
             some.into_iter().collect::<Vec<_>>(),
             ["/s/a.drv", "/s/c.drv"]

@@ -210,9 +210,7 @@ impl Checkout {
         let text = text.replace(&root, "[ROOT]");
         let mut out = String::new();
         for line in text.lines() {
-            let words = line
-                .split_inclusive([' ', '\n'])
-                .map(|word| filter_word(word));
+            let words = line.split_inclusive([' ', '\n']).map(filter_word);
             out.extend(words);
             out.push('\n');
         }

@@ -1,4 +1,9 @@
 //! Integration tests: the real Nix and real archives, in directories of their own.
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test fails by panicking, and says what it skips"
+)]
 
 #![expect(
     clippy::print_stderr,
@@ -7,9 +12,11 @@
 )]
 
 mod build;
+mod commands;
 mod download;
 mod fetch;
 mod fixture;
 mod provide;
 mod server;
 mod support;
+mod verify;

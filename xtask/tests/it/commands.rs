@@ -1,0 +1,169 @@
+//! `load`, `stream`, `status` and `clean`, on the image of the fixture.
+
+use std::process::Command;
+
+use crate::fixture::{Checkout, skip};
+
+#[test]
+fn ok_stream_is_what_the_plan_says() {
+    let Some(checkout) = Checkout::new() else {
+        return;
+    };
+    let output = checkout.command(&["stream", "2"]).output().unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let mut archive = tar::Archive::new(output.stdout.as_slice());
+    let names: Vec<String> = archive
+        .entries()
+        .unwrap()
+        .map(|entry| entry.unwrap().path().unwrap().display().to_string())
+        .collect();
+    assert_eq!(
+        names
+            .iter()
+            .filter(|name| name.ends_with("/layer.tar"))
+            .count(),
+        2
+    );
+    assert_eq!(names.last().unwrap(), "manifest.json");
+}
+
+#[test]
+fn ok_oci_layout_is_written_once() {
+    let Some(checkout) = Checkout::new() else {
+        return;
+    };
+    let arguments = ["stream", "2", "--oci-layout", "out", "--json"];
+    let first = checkout.run(&arguments).ok().json();
+    let second = checkout.run(&arguments).ok().json();
+    assert_eq!(first["manifest_digest"], second["manifest_digest"]);
+    assert_eq!(
+        (&first["n_kept"], &second["n_written"]),
+        (&0.into(), &0.into())
+    );
+    comfy_image::layout::check(&checkout.root().join("out")).unwrap();
+}
+
+#[test]
+fn err_stream_with_json() {
+    let Some(checkout) = Checkout::new() else {
+        return;
+    };
+    let ran = checkout.run(&["stream", "2", "--json"]);
+    assert_eq!((ran.status, ran.stdout.as_str()), (2, ""));
+    insta::assert_snapshot!(checkout.filter(&ran.stderr));
+}
+
+#[test]
+fn ok_closed_pipe_ends_quietly() {
+    let Some(checkout) = Checkout::new() else {
+        return;
+    };
+    let mut child = checkout
+        .command(&["stream", "2"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!stderr.contains("error:"), "{stderr}");
+}
+
+#[test]
+fn ok_status_before_and_after() {
+    let Some(checkout) = Checkout::new() else {
+        return;
+    };
+    let before = checkout.run(&["status"]).ok();
+    insta::assert_snapshot!("status_before", checkout.filter(&before.stdout));
+    checkout.run(&["build", "1"]).ok();
+    let json = checkout.run(&["status", "--json"]).ok().json();
+    assert_eq!(json["layers"][0]["state"], "built");
+    assert_eq!(json["layers"][1]["state"], "missing");
+    assert_eq!(json["layers"][1]["estimate"]["n_builds"], 2);
+    checkout.run(&["build", "2"]).ok();
+    let after = checkout.run(&["status"]).ok();
+    insta::assert_snapshot!("status_after", checkout.filter(&after.stdout));
+}
+
+#[test]
+fn ok_clean_removes_only_when_told() {
+    let Some(checkout) = Checkout::new() else {
+        return;
+    };
+    checkout.run(&["build", "1"]).ok();
+    let roots = checkout.data().join("roots/tiny/01-low");
+    let listed = checkout.run(&["clean"]).ok();
+    assert!(
+        listed.stdout.contains("garbage collector roots"),
+        "{}",
+        listed.stdout
+    );
+    assert!(roots.symlink_metadata().is_ok());
+    let json = checkout.run(&["clean", "--yes", "--json"]).ok().json();
+    assert_eq!(json["removed"], true);
+    assert!(roots.symlink_metadata().is_err());
+    assert_eq!(checkout.run(&["clean"]).ok().stdout, "");
+}
+
+#[test]
+fn ok_load_once() {
+    let Some(checkout) = Checkout::new() else {
+        return;
+    };
+    for engine in ["docker", "podman"] {
+        if !Command::new(engine)
+            .arg("info")
+            .output()
+            .is_ok_and(|output| output.status.success())
+        {
+            skip(&format!("{engine} does not answer"));
+            continue;
+        }
+        let first = checkout
+            .run(&["load", "2", "--engine", engine, "--json"])
+            .ok()
+            .json();
+        let second = checkout
+            .run(&["load", "2", "--engine", engine, "--json"])
+            .ok()
+            .json();
+        assert_eq!(second["loaded"]["already"], true, "{engine}");
+        // A name that went away comes back without the bytes.
+        let reference = first["reference"].as_str().unwrap();
+        let other = "xtask-fixture:other";
+        for arguments in [vec!["tag", reference, other], vec!["rmi", reference]] {
+            assert!(
+                Command::new(engine)
+                    .args(arguments)
+                    .output()
+                    .unwrap()
+                    .status
+                    .success()
+            );
+        }
+        let third = checkout
+            .run(&["load", "2", "--engine", engine, "--json"])
+            .ok()
+            .json();
+        assert_eq!(third["loaded"]["already"], true, "{engine}");
+        let inspect = Command::new(engine)
+            .args(["image", "inspect", reference])
+            .output()
+            .unwrap();
+        assert!(inspect.status.success(), "{engine}");
+        assert!(
+            Command::new(engine)
+                .args(["rmi", reference, other])
+                .output()
+                .unwrap()
+                .status
+                .success()
+        );
+    }
+}
