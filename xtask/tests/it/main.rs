@@ -10,6 +10,8 @@ mod build;
 mod download;
 mod fetch;
 mod fixture;
+mod hosts;
 mod provide;
 mod server;
 mod support;
+mod update_locks;
