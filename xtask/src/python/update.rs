@@ -422,13 +422,13 @@ fn resolve(
         python: &python,
         lists: &lists,
         constraints: &["constraints.txt"],
-        overrides: Some("overrides.txt"),
+        overrides: (!job.variant.provided.is_empty()).then_some("overrides.txt"),
         output: "resolved.txt",
         format: "requirements.txt",
         arguments: &arguments,
     };
     uv.compile(&request)?
-        .map_err(|text| explain(job.name, &layers, &text, inputs))?;
+        .map_err(|text| explain(job.name, &layers, &text, inputs, old))?;
     // The second run takes the first one's versions and lists the files of each.
     request.constraints = &["constraints.txt", "pins.txt"];
     request.output = "pylock.toml";
@@ -437,7 +437,7 @@ fn resolve(
     let resolved = fs_err::read_to_string(work.path().join("resolved.txt"))?;
     fs_err::write(work.path().join("pins.txt"), pins(&resolved))?;
     uv.compile(&request)?
-        .map_err(|text| explain(job.name, &layers, &text, inputs))?;
+        .map_err(|text| explain(job.name, &layers, &text, inputs, old))?;
 
     let nodes = resolution::parse_annotated(&resolved).map_err(|text| anyhow::anyhow!(text))?;
     let target = Target {
@@ -675,17 +675,25 @@ fn outside(variant: &Variant, url: &str) -> Option<String> {
 }
 
 /// Points at the list lines that uv's refusal is about.
-fn explain(variant: &str, layers: &[LayerInput<'_>], text: &str, inputs: &Inputs) -> anyhow::Error {
+fn explain(
+    variant: &str,
+    layers: &[LayerInput<'_>],
+    text: &str,
+    inputs: &Inputs,
+    old: Option<&PythonLock>,
+) -> anyhow::Error {
     let words: BTreeSet<String> = text
         .split(|c: char| !(c.is_ascii_alphanumeric() || "-_.".contains(c)))
         .filter_map(|word| word.trim_matches('.').parse::<PackageName>().ok())
         .map(|name| name.to_string())
         .collect();
+    let locked = old.into_iter().flat_map(|lock| &lock.packages);
     let known: BTreeSet<&str> = inputs
         .lists
         .values()
         .flatten()
         .map(|(_, requirement)| requirement.name().as_str())
+        .chain(locked.map(|package| package.name.as_str()))
         .collect();
     let mut message = format!("the lists cannot be resolved for `{variant}`");
     for layer in layers {
@@ -707,7 +715,7 @@ fn explain(variant: &str, layers: &[LayerInput<'_>], text: &str, inputs: &Inputs
                 let near = if near.is_empty() {
                     String::new()
                 } else {
-                    format!("; nearest names in the lists: {}", near.join(", "))
+                    format!("; nearest known names: {}", near.join(", "))
                 };
                 message.push_str(&format!("\n    the index has no `{name}`{near}"));
             }
@@ -724,7 +732,7 @@ fn explain(variant: &str, layers: &[LayerInput<'_>], text: &str, inputs: &Inputs
     message.push_str("\nuv says:");
     for line in text.lines() {
         message.push_str("\n    ");
-        message.push_str(line);
+        message.push_str(line.trim_end());
     }
     error::bad_input(message)
         .hint("correct the line, or change the bound that excludes it; a variant may also omit a line (`package-lists/variants.toml`)")
