@@ -1,5 +1,6 @@
 //! `update-locks`: reads the lists, resolves what changed, writes the locks, prints the difference.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use anyhow::Result;
@@ -9,7 +10,7 @@ use crate::cli::UpdateLocksArgs;
 use crate::ctx::Ctx;
 use crate::lock::{self, Diff};
 use crate::runlock::RunLock;
-use crate::{debian, error, python};
+use crate::{debian, error, list, python};
 
 /// One lock as it should be.
 struct Update {
@@ -23,18 +24,74 @@ pub(crate) fn run(ctx: &Ctx, args: &UpdateLocksArgs) -> Result<()> {
     if args.check {
         return check(ctx, args);
     }
+    check_names(ctx, &args.upgrade_package)?;
     let _lock = RunLock::take(ctx)?;
-    let mut diffs = Vec::new();
-    // Each group is written when it is done, so that an interrupted run keeps its work.
-    for updates in [debian_updates, sources_update, python_updates] {
-        for update in updates(ctx, args)? {
-            if update.is_written && !args.dry_run {
-                crate::fs::write_atomic(&update.path, update.text.as_bytes())?;
-            }
-            diffs.push(update.diff);
+    // apt and uv wait for different servers and share nothing, so they run side by side.
+    let (debian, python) = std::thread::scope(|scope| {
+        let debian = scope.spawn(|| write(args, debian_updates(ctx, args)?));
+        let python = sources_update(ctx)
+            .and_then(|updates| write(args, updates))
+            .and_then(|mut diffs| {
+                diffs.extend(write(args, python_updates(ctx, args)?)?);
+                Ok(diffs)
+            });
+        (debian.join(), python)
+    });
+    let debian = debian.map_err(|_| anyhow::anyhow!("the thread of apt panicked"))?;
+    // Two independent faults are reported together; what one half finished stays written.
+    if let (Err(first), Err(second)) = (&debian, &python) {
+        let kind = error::kind_of(first).max(error::kind_of(second));
+        let mut failure = error::Failure::new(kind, format!("{first:#}\n{second:#}"));
+        for hint in error::hints_of(first)
+            .into_iter()
+            .chain(error::hints_of(second))
+        {
+            failure = failure.hint(hint);
+        }
+        return Err(failure.into());
+    }
+    let mut diffs = debian?;
+    diffs.extend(python?);
+    report(ctx, args, &diffs)
+}
+
+/// `--upgrade-package` must name something that is locked; a slip would change nothing, silently.
+fn check_names(ctx: &Ctx, names: &[String]) -> Result<()> {
+    if names.is_empty() {
+        return Ok(());
+    }
+    let mut known = BTreeSet::new();
+    for kind in ["debian", "python"] {
+        let directory = ctx.locks().join(kind);
+        if !directory.is_dir() {
+            continue;
+        }
+        for entry in fs_err::read_dir(directory)? {
+            let text = fs_err::read_to_string(entry?.path())?;
+            let names = text.lines().filter_map(|line| line.strip_prefix("name = "));
+            known.extend(names.map(|name| name.trim_matches('"').to_owned()));
         }
     }
-    report(ctx, args, &diffs)
+    let Some(unknown) = names.iter().find(|name| !known.contains(*name)) else {
+        return Ok(());
+    };
+    let near = list::nearest(unknown, known.iter().map(String::as_str));
+    let near = match near.as_slice() {
+        [] => String::new(),
+        near => format!("; nearest: {}", near.join(", ")),
+    };
+    Err(error::bad_input(format!("no lock has a package `{unknown}`{near}")).into())
+}
+
+fn write(args: &UpdateLocksArgs, updates: Vec<Update>) -> Result<Vec<Diff>> {
+    let mut diffs = Vec::new();
+    for update in updates {
+        if update.is_written && !args.dry_run {
+            crate::fs::write_atomic(&update.path, update.text.as_bytes())?;
+        }
+        diffs.push(update.diff);
+    }
+    Ok(diffs)
 }
 
 fn debian_updates(ctx: &Ctx, args: &UpdateLocksArgs) -> Result<Vec<Update>> {
@@ -58,7 +115,7 @@ fn debian_updates(ctx: &Ctx, args: &UpdateLocksArgs) -> Result<Vec<Update>> {
         .collect()
 }
 
-fn sources_update(ctx: &Ctx, _args: &UpdateLocksArgs) -> Result<Vec<Update>> {
+fn sources_update(ctx: &Ctx) -> Result<Vec<Update>> {
     let (old, new) = python::update_sources(ctx)?;
     let is_written = old.as_ref() != Some(&new);
     let diff = Diff {

@@ -148,3 +148,14 @@ fn err_lock_that_is_no_toml() {
     assert_eq!(kind, Kind::BadInput);
     assert!(text.starts_with("cannot read the lock `"), "{text}");
 }
+
+#[test]
+fn err_upgrade_of_unknown_package() {
+    let sandbox = checkout();
+    let (kind, text) = run(&sandbox.ctx, &["--upgrade-package", "numpi"]).unwrap();
+    assert_eq!(kind, Kind::BadInput);
+    assert!(
+        text.starts_with("no lock has a package `numpi`; nearest: numpy"),
+        "{text}"
+    );
+}
