@@ -1,0 +1,26 @@
+set -euo pipefail
+cd "$(mktemp -d)"
+# A wheel made here: checks have no network.
+python3 - <<'EOF'
+import base64
+import hashlib
+import zipfile
+
+info = "check_wheel-1.0.dist-info"
+files = {
+    "check_wheel.py": b"ANSWER = 42\n",
+    f"{info}/METADATA": b"Metadata-Version: 2.1\nName: check-wheel\nVersion: 1.0\n",
+    f"{info}/WHEEL": b"Wheel-Version: 1.0\nGenerator: check\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+}
+record = ""
+with zipfile.ZipFile("check_wheel-1.0-py3-none-any.whl", "w") as wheel:
+    for name, data in files.items():
+        digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
+        record += f"{name},sha256={digest},{len(data)}\n"
+        wheel.writestr(name, data)
+    wheel.writestr(f"{info}/RECORD", record + f"{info}/RECORD,,\n")
+EOF
+python3 -m pip install --no-index ./check_wheel-1.0-py3-none-any.whl
+cd /
+python3 -c 'import check_wheel; print(check_wheel.__file__, check_wheel.ANSWER)'
+python3 -m pip uninstall --yes check-wheel
