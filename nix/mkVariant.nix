@@ -60,6 +60,20 @@ let
         if package.kind == "wheel" then sources.pypiFile package else customPackages.wheelOf package;
       include = if isCuda package then [ "*.dist-info/*" ] else [ ];
       suffix = if isCuda package then "-metadata" else "";
+      links = sharedFiles package.name;
+    };
+
+  sitePackages = "/usr/local/lib/${pythonDirectory}/site-packages";
+  sharedFiles = import ./sharedFiles.nix {
+    inherit cudaTreeOf sitePackages trees;
+    inherit (packageLists) byName;
+  };
+  cudaTreeOf =
+    package:
+    cudaTree {
+      pname = package.name;
+      inherit (package) version;
+      wheel = sources.pypiFile package;
     };
 
   trees = builtins.mapAttrs (_: treeOf) packageLists.byName;
@@ -82,10 +96,9 @@ in
     packageLists
     pythonDirectory
     runCommand
+    sitePackages
     trees
     ;
-
-  sitePackages = "/usr/local/lib/${pythonDirectory}/site-packages";
 
   /** Entries (package and path) of a layer's distributions. */
   pythonEntries =
@@ -111,10 +124,6 @@ in
   /** Entries of the toolkit's files, for layer 01. */
   cudaEntries = map (
     package:
-    entry package (cudaTree {
-      pname = package.name;
-      inherit (package) version;
-      wheel = sources.pypiFile package;
-    })
+    entry package (cudaTreeOf package)
   ) (packageLists.ofLayer "01-base-cuda");
 }

@@ -27,6 +27,8 @@
   # Only these are installed, as fnmatch patterns; none means all.
   include ? [ ],
   suffix ? "",
+  # Path below site-packages -> { target, copy }: large files that another package has too.
+  links ? { },
 }:
 inRoot {
   name = "${pname}-${version}${suffix}";
@@ -37,5 +39,6 @@ inRoot {
     inherit installer pythonDirectory wheel;
     exclude = builtins.toJSON exclude;
     include = builtins.toJSON include;
+    links = builtins.toJSON links;
   };
 }

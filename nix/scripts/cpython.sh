@@ -15,6 +15,8 @@ make -s install DESTDIR="$out/root" >/build/install.log
 
 cd "$out/root/usr/local"
 minor=${version%.*}
+# The second name of a free-threaded interpreter is a hard link, and would be a second copy.
+[ ! -e "bin/python${minor}t" ] || ln -sf "python$minor" "bin/python${minor}t"
 ln -sf "python$minor" bin/python
 ln -sf "python$minor" bin/python3
 # Byte code is made at the first start, below PYTHONPYCACHEPREFIX.

@@ -26,12 +26,6 @@ fi
 tar -tvf data.tar >members
 tar -xf data.tar -C "$out/root"
 
-# Hard links become symbolic links: the image would hold their bytes twice.
-sed -n 's/^h.* [0-9:]* \.\/\(.*\) link to \.\/\(.*\)$/\1\t\2/p; s/^h.* [0-9:]* \.\/\(.*\) -> \.\/\(.*\)$/\1\t\2/p' members |
-    while IFS="$(printf '\t')" read -r link target; do
-        ln -sfn "/$target" "$out/root/$link"
-    done
-
 # The store keeps 0444 and 0555 only. Everything is owned by root:root, so a setgid bit for
 # another group would mean something else: setuid, sticky and private modes are kept.
 awk '

@@ -27,6 +27,13 @@ done
 cat ${below:-} /build/debian/status/* >"$database/status"
 sort -k 2 /build/debian/modes/* >"$out/modes"
 
+# Large hard links become symbolic links: the image would hold their bytes twice.
+find "$out/root" -type f -size +1024k -exec stat -c '%h %i %n' {} + | sort -k 2 |
+    awk '$1 > 1 { if ($2 == inode) print kept, $3; else { inode = $2; kept = $3 } }' |
+    while read -r kept link; do
+        ln -sf "${kept#"$out/root"}" "$link"
+    done
+
 # Like Debian's own slim images: licences stay, manuals and translations go.
 rm -rf "$out/root/usr/share/man" "$out/root/usr/share/info" "$out/root/usr/share/locale"
 if [ -d "$out/root/usr/share/doc" ]; then

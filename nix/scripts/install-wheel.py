@@ -1,11 +1,16 @@
 """Installs $wheel into $out/root/usr/local with PyPA installer; prefix as in the image.
 
 Reads `exclude` and `include` (JSON lists of fnmatch patterns on paths below
-site-packages) for distributions whose files are shared out between two layers.
+site-packages) for distributions whose files are shared out between two layers, and
+`links` (JSON object: path below site-packages to `{target, copy}`) for large files that
+another package of the image has too: each becomes a link to `target`, whose bytes are at
+`copy` in the store.
 """
 
+import filecmp
 import fnmatch
 import glob
+import hashlib
 import json
 import os
 import sys
@@ -24,6 +29,10 @@ library = f"{PREFIX}/lib/{os.environ['pythonDirectory']}/site-packages"
 exclude = json.loads(os.environ["exclude"])
 include = json.loads(os.environ["include"])
 root = os.environ["out"] + "/root"
+
+
+# Files above this size are stored once.
+LARGE = 1_000_000
 
 
 class Destination(SchemeDictionaryDestination):
@@ -65,3 +74,34 @@ destination = Destination(
 )
 with WheelFile.open(wheel) as source:
     install(source=source, destination=destination, additional_metadata={"INSTALLER": b"pip\n"})
+
+
+def link_large_twins(directory):
+    """Replaces second copies of large files within the wheel by relative links."""
+    seen = {}
+    for folder, folders, files in os.walk(directory):
+        folders.sort()
+        for name in sorted(files):
+            path = os.path.join(folder, name)
+            if os.path.islink(path) or os.path.getsize(path) < LARGE:
+                continue
+            with open(path, "rb") as file:
+                digest = hashlib.file_digest(file, "sha256").digest()
+            first = seen.setdefault(digest, path)
+            if first is not path:
+                os.remove(path)
+                os.symlink(os.path.relpath(first, folder), path)
+
+
+for path, link in json.loads(os.environ["links"]).items():
+    file = f"{root}{library}/{path}"
+    if not os.path.isfile(file):
+        sys.exit(f"error: {wheel} has no {path}; its entry in nix/sharedFiles.nix is out of date")
+    if not filecmp.cmp(file, link["copy"], shallow=False):
+        sys.exit(
+            f"error: {path} of {wheel} differs from {link['target']} now;"
+            " remove its entry in nix/sharedFiles.nix"
+        )
+    os.remove(file)
+    os.symlink(link["target"], file)
+link_large_twins(root)
