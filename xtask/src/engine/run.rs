@@ -276,7 +276,11 @@ impl Runner {
         if let Place::Container { engine, .. } = &self.place {
             // The container may have ended by itself; there is nobody left to tell.
             let _removed = Command::new(engine.kind().program())
-                .args(["rm", "--force", name])
+                .args(match engine.kind() {
+                    EngineKind::Docker => &["rm", "--force", name][..],
+                    // Podman would first ask it to stop, and wait ten seconds.
+                    EngineKind::Podman => &["rm", "--force", "--time", "0", name][..],
+                })
                 .stdin(Stdio::null())
                 .stdout(Stdio::null())
                 .stderr(Stdio::null())

@@ -8,6 +8,7 @@
 mod build;
 mod commands;
 mod download;
+mod engine;
 mod fetch;
 mod fixture;
 mod provide;
