@@ -84,6 +84,10 @@ pub fn not_right(message: impl Into<String>) -> Failure {
 /// The kind of an error chain: the outermost [`Failure`] decides, an I/O error
 /// means the environment, anything else is a bug.
 pub fn kind_of(error: &anyhow::Error) -> Kind {
+    // Finds a failure that was attached as context, which the chain shows only as text.
+    if let Some(failure) = error.downcast_ref::<Failure>() {
+        return failure.kind;
+    }
     for cause in error.chain() {
         if let Some(failure) = cause.downcast_ref::<Failure>() {
             return failure.kind;
@@ -97,9 +101,17 @@ pub fn kind_of(error: &anyhow::Error) -> Kind {
 
 /// All hints of an error chain, outermost first.
 pub fn hints_of(error: &anyhow::Error) -> Vec<&str> {
-    error
+    let mut failures: Vec<&Failure> = error.downcast_ref::<Failure>().into_iter().collect();
+    for cause in error
         .chain()
         .filter_map(|cause| cause.downcast_ref::<Failure>())
+    {
+        if !failures.iter().any(|known| std::ptr::eq(*known, cause)) {
+            failures.push(cause);
+        }
+    }
+    failures
+        .into_iter()
         .flat_map(|failure| failure.hints.iter().map(String::as_str))
         .collect()
 }
@@ -116,6 +128,20 @@ mod tests {
             .unwrap_err();
         assert_eq!(kind_of(&error), Kind::BadInput);
         assert_eq!(hints_of(&error), ["fix it"]);
+    }
+
+    #[test]
+    fn ok_failure_as_context() {
+        let error = Err::<(), _>(environment("no network").hint("inner"))
+            .context(bad_input("the lock is wrong").hint("outer"))
+            .unwrap_err();
+        assert_eq!(kind_of(&error), Kind::BadInput);
+        assert_eq!(hints_of(&error), ["outer", "inner"]);
+        let error = Err::<(), _>(std::io::Error::other("disk"))
+            .context(bad_input("the lock is wrong"))
+            .context("cannot read the locks")
+            .unwrap_err();
+        assert_eq!(kind_of(&error), Kind::BadInput);
     }
 
     #[test]

@@ -1,45 +1,201 @@
 //! `update-locks`: reads the lists, resolves what changed, writes the locks, prints the difference.
 
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
 use anyhow::Result;
+use serde_json::json;
 
 use crate::cli::UpdateLocksArgs;
 use crate::ctx::Ctx;
-use crate::{debian, python};
+use crate::lock::{self, Diff};
+use crate::runlock::RunLock;
+use crate::{debian, error, list, python};
+
+/// One lock as it should be.
+struct Update {
+    path: PathBuf,
+    text: String,
+    diff: Diff,
+    is_written: bool,
+}
 
 pub(crate) fn run(ctx: &Ctx, args: &UpdateLocksArgs) -> Result<()> {
-    let updates = debian::update(
-        ctx,
-        &debian::Options {
-            upgrade: args.upgrade,
-            upgrade_packages: args.upgrade_package.iter().cloned().collect(),
-            allow_expired: args.allow_expired.clone(),
-        },
-    )?;
-    for update in &updates {
-        if !args.dry_run && update.old.as_ref() != Some(&update.new) {
-            let path = ctx.locks().join(format!("debian/{}.toml", update.name));
-            crate::fs::write_atomic(&path, update.text()?.as_bytes())?;
-            ctx.ui.step("Locked", path.display().to_string());
+    if args.check {
+        return check(ctx, args);
+    }
+    check_names(ctx, &args.upgrade_package)?;
+    let _lock = RunLock::take(ctx)?;
+    // apt and uv wait for different servers and share nothing, so they run side by side.
+    let (debian, python) = std::thread::scope(|scope| {
+        let debian = scope.spawn(|| write(args, debian_updates(ctx, args)?));
+        let python = sources_update(ctx)
+            .and_then(|updates| write(args, updates))
+            .and_then(|mut diffs| {
+                diffs.extend(write(args, python_updates(ctx, args)?)?);
+                Ok(diffs)
+            });
+        (debian.join(), python)
+    });
+    let debian = debian.map_err(|_| anyhow::anyhow!("the thread of apt panicked"))?;
+    // Two independent faults are reported together; what one half finished stays written.
+    if let (Err(first), Err(second)) = (&debian, &python) {
+        let kind = error::kind_of(first).max(error::kind_of(second));
+        let mut failure = error::Failure::new(kind, format!("{first:#}\n{second:#}"));
+        for hint in error::hints_of(first)
+            .into_iter()
+            .chain(error::hints_of(second))
+        {
+            failure = failure.hint(hint);
+        }
+        return Err(failure.into());
+    }
+    let mut diffs = debian?;
+    diffs.extend(python?);
+    report(ctx, args, &diffs)
+}
+
+/// `--upgrade-package` must name something that is locked; a slip would change nothing, silently.
+fn check_names(ctx: &Ctx, names: &[String]) -> Result<()> {
+    if names.is_empty() {
+        return Ok(());
+    }
+    let mut known = BTreeSet::new();
+    for kind in ["debian", "python"] {
+        let directory = ctx.locks().join(kind);
+        if !directory.is_dir() {
+            continue;
+        }
+        for entry in fs_err::read_dir(directory)? {
+            let text = fs_err::read_to_string(entry?.path())?;
+            let names = text.lines().filter_map(|line| line.strip_prefix("name = "));
+            known.extend(names.map(|name| name.trim_matches('"').to_owned()));
         }
     }
+    let Some(unknown) = names.iter().find(|name| !known.contains(*name)) else {
+        return Ok(());
+    };
+    let near = list::nearest(unknown, known.iter().map(String::as_str));
+    let near = match near.as_slice() {
+        [] => String::new(),
+        near => format!("; nearest: {}", near.join(", ")),
+    };
+    Err(error::bad_input(format!("no lock has a package `{unknown}`{near}")).into())
+}
+
+fn write(args: &UpdateLocksArgs, updates: Vec<Update>) -> Result<Vec<Diff>> {
+    let mut diffs = Vec::new();
+    for update in updates {
+        if update.is_written && !args.dry_run {
+            crate::fs::write_atomic(&update.path, update.text.as_bytes())?;
+        }
+        diffs.push(update.diff);
+    }
+    Ok(diffs)
+}
+
+fn debian_updates(ctx: &Ctx, args: &UpdateLocksArgs) -> Result<Vec<Update>> {
+    let options = debian::Options {
+        upgrade: args.upgrade,
+        upgrade_packages: args.upgrade_package.iter().cloned().collect(),
+        allow_expired: args.allow_expired.clone(),
+    };
+    debian::update(ctx, &options)?
+        .into_iter()
+        .map(|update| {
+            let name = format!("debian/{}", update.name);
+            let old = update.old.as_ref().map(lock::DebianLock::entries);
+            Ok(Update {
+                path: ctx.locks().join(format!("{name}.toml")),
+                text: update.text()?,
+                diff: lock::diff(&name, old.as_deref(), &update.new.entries()),
+                is_written: update.old.as_ref() != Some(&update.new),
+            })
+        })
+        .collect()
+}
+
+fn sources_update(ctx: &Ctx) -> Result<Vec<Update>> {
     let (old, new) = python::update_sources(ctx)?;
-    if !args.dry_run && old.as_ref() != Some(&new) {
-        crate::fs::write_atomic(&ctx.locks().join("sources.toml"), new.as_bytes())?;
+    let is_written = old.as_ref() != Some(&new);
+    let diff = Diff {
+        lock: "sources".to_owned(),
+        is_new: old.is_none(),
+        ..Diff::default()
+    };
+    Ok(vec![Update {
+        path: ctx.locks().join("sources.toml"),
+        text: new,
+        diff,
+        is_written,
+    }])
+}
+
+fn python_updates(ctx: &Ctx, args: &UpdateLocksArgs) -> Result<Vec<Update>> {
+    let options = python::Options {
+        variants: args.variants.clone(),
+        upgrade: args.upgrade,
+        upgrade_packages: args.upgrade_package.iter().cloned().collect(),
+    };
+    python::update(ctx, &options)?
+        .into_iter()
+        .map(|update| {
+            let name = format!("python/{}", update.name);
+            let old = update.old.as_ref().map(lock::PythonLock::entries);
+            Ok(Update {
+                path: ctx.locks().join(format!("{name}.toml")),
+                text: update.text()?,
+                diff: lock::diff(&name, old.as_deref(), &update.new.entries()),
+                is_written: update.old.as_ref() != Some(&update.new),
+            })
+        })
+        .collect()
+}
+
+fn report(ctx: &Ctx, args: &UpdateLocksArgs, diffs: &[Diff]) -> Result<()> {
+    let changed: Vec<&Diff> = diffs.iter().filter(|diff| !diff.is_empty()).collect();
+    if ctx.json {
+        let document = json!({
+            "schema_version": 1,
+            "dry_run": args.dry_run,
+            "locks": changed,
+        });
+        ctx.ui.data(document.to_string())?;
+        return Ok(());
     }
-    let updates = python::update(
-        ctx,
-        &python::Options {
-            variants: args.variants.clone(),
-            upgrade: args.upgrade,
-            upgrade_packages: args.upgrade_package.iter().cloned().collect(),
-        },
-    )?;
-    for update in &updates {
-        if !args.dry_run && update.old.as_ref() != Some(&update.new) {
-            let path = ctx.locks().join(format!("python/{}.toml", update.name));
-            crate::fs::write_atomic(&path, update.text()?.as_bytes())?;
-            ctx.ui.step("Locked", path.display().to_string());
-        }
+    for diff in &changed {
+        ctx.ui.data(diff.to_string())?;
+    }
+    if changed.is_empty() {
+        ctx.ui.status("no package changes");
+    } else if args.dry_run {
+        ctx.ui.status("nothing was written (`--dry-run`)");
     }
     Ok(())
+}
+
+fn check(ctx: &Ctx, args: &UpdateLocksArgs) -> Result<()> {
+    let mut stale = debian::check(ctx)?;
+    if !python::check_sources(ctx)? {
+        stale.push("sources".to_owned());
+    }
+    stale.extend(python::check(ctx, &args.variants)?);
+    if ctx.json {
+        ctx.ui
+            .data(json!({ "schema_version": 1, "stale": stale }).to_string())?;
+    }
+    if stale.is_empty() {
+        ctx.ui.status("lists and locks agree");
+        return Ok(());
+    }
+    let mut message = match stale.len() {
+        1 => "one lock does not belong to the lists as they are".to_owned(),
+        n => format!("{n} locks do not belong to the lists as they are"),
+    };
+    for name in &stale {
+        message.push_str(&format!("\n  package-lists/locks/{name}.toml"));
+    }
+    Err(error::not_right(message)
+        .hint("run `cargo xtask update-locks` and commit the locks with the lists")
+        .into())
 }

@@ -2,12 +2,14 @@
 //!
 //! Pure: text in, types out. Nix reads the same files with `builtins.fromTOML`.
 
+mod diff;
 mod sha256;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use diff::{Diff, Entry, diff};
 pub use sha256::Sha256;
 
 /// First lines of each lock file.
@@ -53,6 +55,22 @@ pub struct DebianPackage {
     pub snapshot: Option<String>,
 }
 
+impl DebianLock {
+    /// What [`diff`] compares.
+    pub fn entries(&self) -> Vec<Entry> {
+        self.packages
+            .iter()
+            .map(|package| Entry {
+                name: package.name.clone(),
+                version: package.version.clone(),
+                layer: None,
+                size: package.size,
+                sha256: package.sha256,
+            })
+            .collect()
+    }
+}
+
 /// `package-lists/locks/python/VARIANT.toml`: every distribution of one variant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -72,6 +90,22 @@ pub struct PythonLock {
     /// Names whose files another package brings, sorted by name.
     #[serde(default, rename = "provided", skip_serializing_if = "Vec::is_empty")]
     pub provided: Vec<PythonProvided>,
+}
+
+impl PythonLock {
+    /// What [`diff`] compares.
+    pub fn entries(&self) -> Vec<Entry> {
+        self.packages
+            .iter()
+            .map(|package| Entry {
+                name: package.name.clone(),
+                version: package.version.clone(),
+                layer: Some(package.layer.clone()),
+                size: package.size,
+                sha256: package.sha256,
+            })
+            .collect()
+    }
 }
 
 /// A Python package that is built from a git tree.
@@ -248,4 +282,113 @@ pub enum Origin {
         /// Member of the deb's data archive, without leading `./`.
         member: String,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ok_golden_python() {
+        let lock = PythonLock {
+            schema_version: 1,
+            python: "cp314t".into(),
+            list_sha256: Sha256::from_bytes([1; 32]),
+            packages: vec![PythonPackage {
+                name: "numpy".into(),
+                version: "2.5.5".into(),
+                layer: "04-pytorch".into(),
+                requested: true,
+                kind: DistributionKind::Wheel,
+                file: "numpy-2.5.5-cp314-cp314t-manylinux_2_28_x86_64.whl".into(),
+                size: 7,
+                sha256: Sha256::from_bytes([2; 32]),
+                url: None,
+                dependencies: vec!["a".into(), "b".into()],
+            }],
+            git: vec![PythonGit {
+                name: "clip".into(),
+                layer: "08-pak7".into(),
+                dependencies: vec!["torch".into()],
+            }],
+            provided: vec![PythonProvided {
+                name: "opencv-python".into(),
+                version: "5.0".into(),
+                layer: "05-pak3".into(),
+                by: "opencv-contrib-python-headless".into(),
+            }],
+        };
+        let text = toml::to_string(&lock).unwrap();
+        insta::assert_snapshot!(text, @r#"
+        schema_version = 1
+        python = "cp314t"
+        list_sha256 = "0101010101010101010101010101010101010101010101010101010101010101"
+
+        [[package]]
+        name = "numpy"
+        version = "2.5.5"
+        layer = "04-pytorch"
+        requested = true
+        kind = "wheel"
+        file = "numpy-2.5.5-cp314-cp314t-manylinux_2_28_x86_64.whl"
+        size = 7
+        sha256 = "0202020202020202020202020202020202020202020202020202020202020202"
+        dependencies = ["a", "b"]
+
+        [[git]]
+        name = "clip"
+        layer = "08-pak7"
+        dependencies = ["torch"]
+
+        [[provided]]
+        name = "opencv-python"
+        version = "5.0"
+        layer = "05-pak3"
+        by = "opencv-contrib-python-headless"
+        "#);
+        assert_eq!(toml::from_str::<PythonLock>(&text).unwrap(), lock);
+    }
+
+    #[test]
+    fn ok_golden_debian() {
+        let lock = DebianLock {
+            schema_version: 1,
+            on: Some("01-base-cuda".into()),
+            list_sha256: Sha256::from_bytes([1; 32]),
+            snapshot: "20260912T195541Z".into(),
+            packages: vec![DebianPackage {
+                name: "g++-15".into(),
+                version: "15.3.0-4".into(),
+                archive: "debian".into(),
+                path: "pool/main/g/gcc-15/g++-15_15.3.0-4_amd64.deb".into(),
+                size: 29252,
+                sha256: Sha256::from_bytes([2; 32]),
+                snapshot: Some("20261030T200801Z".into()),
+            }],
+        };
+        let text = toml::to_string(&lock).unwrap();
+        insta::assert_snapshot!(text, @r#"
+        schema_version = 1
+        on = "01-base-cuda"
+        list_sha256 = "0101010101010101010101010101010101010101010101010101010101010101"
+        snapshot = "20260912T195541Z"
+
+        [[package]]
+        name = "g++-15"
+        version = "15.3.0-4"
+        archive = "debian"
+        path = "pool/main/g/gcc-15/g++-15_15.3.0-4_amd64.deb"
+        size = 29252
+        sha256 = "0202020202020202020202020202020202020202020202020202020202020202"
+        snapshot = "20261030T200801Z"
+        "#);
+        assert_eq!(toml::from_str::<DebianLock>(&text).unwrap(), lock);
+    }
+
+    #[test]
+    fn err_unknown_field() {
+        let text = "schema_version = 1\nhost = \"x\"\n";
+        let error = toml::from_str::<SourcesLock>(text).unwrap_err().to_string();
+        assert!(error.contains("unknown field `host`"), "{error}");
+    }
 }

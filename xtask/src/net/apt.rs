@@ -1,6 +1,6 @@
 //! The Debian mirrors of this machine, and the snapshot archive as the last resort.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Result;
 use xshell::{Shell, cmd};
@@ -54,6 +54,14 @@ impl Mirrors {
         })
     }
 
+    /// Reads those of this machine.
+    ///
+    /// # Errors
+    /// As [`Mirrors::read`].
+    pub fn of_machine() -> Result<Self> {
+        Self::read(Path::new("/etc/apt"))
+    }
+
     /// Where a file of `archive` (`debian`, `debian-security`) may be, best first.
     pub fn candidates(&self, archive: &str, path: &str, snapshot: &str) -> Vec<Candidate> {
         let path = encode(path);
@@ -69,9 +77,20 @@ impl Mirrors {
         mirrors.chain([last]).collect()
     }
 
-    /// The hosts that a fetch would ask first, for `doctor`.
-    pub fn bases(&self) -> &[String] {
-        &self.bases
+    /// The place that is asked first for an archive.
+    pub fn first_url(&self, archive: &str) -> String {
+        self.bases
+            .iter()
+            .find(|base| base.rsplit('/').next() == Some(archive))
+            .map_or_else(
+                || format!("{SNAPSHOT_ARCHIVE}/{archive}/"),
+                |base| format!("{base}/"),
+            )
+    }
+
+    /// apt's own proxy.
+    pub fn proxy(&self) -> Option<&str> {
+        self.proxy.as_deref()
     }
 }
 
@@ -142,11 +161,6 @@ fn parse_one_line(text: &str) -> Vec<String> {
 /// `+` encoded, and every server takes both.
 fn encode(path: &str) -> String {
     path.replace('%', "%25").replace('+', "%2b")
-}
-
-/// Where apt keeps its sources.
-pub fn etc_apt() -> PathBuf {
-    PathBuf::from("/etc/apt")
 }
 
 #[cfg(test)]
@@ -220,6 +234,6 @@ mod tests {
         .unwrap();
         std::fs::write(parts.join("c.list"), "deb file:/media/x stable main\n").unwrap();
         let mirrors = Mirrors::read(directory.path()).unwrap();
-        assert_eq!(mirrors.bases(), ["http://a.test/debian"]);
+        assert_eq!(mirrors.bases, ["http://a.test/debian"]);
     }
 }

@@ -454,10 +454,10 @@ impl Part {
 
     fn append(&mut self, bytes: &[u8]) -> Result<()> {
         self.file.write_all(bytes).map_err(|source| {
-            let hint = (source.kind() == io::ErrorKind::StorageFull).then(|| {
+            let hint = (source.kind() == io::ErrorKind::StorageFull).then_some(
                 "free some space, or set `XDG_CACHE_HOME` to a directory on a larger disk; \
-                 the download resumes where it stopped"
-            });
+                 the download resumes where it stopped",
+            );
             let failure = error::environment(format!("cannot write `{}`", self.path.display()));
             anyhow::Error::from(source).context(match hint {
                 Some(hint) => failure.hint(hint),

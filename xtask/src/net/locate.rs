@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use anyhow::{Context as _, Result, bail};
 use xshell::Shell;
 
-use super::apt::{self, Mirrors};
+use super::apt::Mirrors;
 use super::http::{Candidate, Http};
 use super::pypi::Indexes;
 use crate::ctx::Ctx;
@@ -47,7 +47,7 @@ impl<'a> Locations<'a> {
                 snapshot,
             } => Ok(self
                 .mirrors
-                .get(|| Mirrors::read(&apt::etc_apt()))?
+                .get(Mirrors::of_machine)?
                 .candidates(archive, path, snapshot)),
             Origin::Pypi { project, file } => self
                 .indexes

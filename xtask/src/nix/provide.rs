@@ -107,6 +107,11 @@ impl Nix {
         }))
     }
 
+    /// Where a provided Nix keeps its store on this machine.
+    pub fn store_directory(ctx: &Ctx) -> PathBuf {
+        store_root(ctx).unwrap_or_else(|| PathBuf::from("/nix"))
+    }
+
     /// What `nix --version` says.
     ///
     /// # Errors
@@ -158,12 +163,16 @@ fn is_new_enough(version_text: &str) -> bool {
     }
 }
 
+/// Starts the program; `nix-store` would open the store even for this.
+fn try_run(bin: &Path) -> Result<()> {
+    let program = bin.join("nix");
+    let shell = Shell::new()?;
+    process::capture(cmd!(shell, "{program} --version")).map(drop)
+}
+
+/// A directory that a power cut left half-written does not count.
 fn runs(bin: &Path) -> bool {
-    let program = bin.join("nix-store");
-    let Ok(shell) = Shell::new() else {
-        return false;
-    };
-    program.is_file() && process::capture(cmd!(shell, "{program} --version")).is_ok()
+    bin.join("nix-store").exists() && try_run(bin).is_ok()
 }
 
 /// As root, or with a store that this user may write or ask a daemon for: `/nix`.
@@ -223,14 +232,13 @@ fn provide(ctx: &Ctx, nix: &Pinned, root: &Path, seed: &Pinned, busybox: &Path) 
         fs_err::remove_dir_all(root)?;
     }
     fs_err::rename(unfinished.keep(), root)?;
-    if !runs(&root.join("bin")) {
-        return Err(error::environment(format!(
+    try_run(&root.join("bin")).context(
+        error::environment(format!(
             "the Nix unpacked at `{}` does not run on this machine",
             root.display()
         ))
-        .hint("install Nix 2.26 or newer; it is used when it is on PATH")
-        .into());
-    }
+        .hint("install Nix 2.26 or newer; it is used when it is on PATH"),
+    )?;
     for path in debs {
         fs_err::remove_dir_all(path.parent().context("a deb without a directory")?)?;
     }

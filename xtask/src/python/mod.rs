@@ -3,6 +3,9 @@
 //! uv resolves for the image's interpreter; which file of a release is taken, and which
 //! layer owns it, is decided here.
 
+mod assemble;
+mod explain;
+mod inputs;
 mod interpreter;
 mod name;
 mod partition;
@@ -14,9 +17,10 @@ mod uv;
 mod variants;
 mod wheel;
 
+pub use inputs::LAYERS;
 pub use name::PackageName;
 pub use requirement::{Requirement, parse_list};
 pub use sources::{check as check_sources, update as update_sources};
-pub use update::{LAYERS, Options, VariantUpdate, check, update};
+pub use update::{Options, VariantUpdate, check, update};
 pub use variants::{Omission, Provided, Variant, Variants};
 pub use wheel::{Abi, Target, WheelFilename};

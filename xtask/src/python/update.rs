@@ -1,45 +1,21 @@
 //! Locks one variant after the other; keeps what is locked unless told otherwise.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
 
-use super::interpreter;
-use super::name::PackageName;
-use super::partition::partition;
-use super::requirement::{Requirement, parse_list};
-use super::resolution::{self, Chosen, Node};
-use super::sources::{self, Sources};
+use super::assemble::{assemble, check_files};
+use super::explain::explain;
+use super::inputs::{Inputs, Job, LayerInput, constraints, jobs, layer_inputs, list_sha256, read};
 use super::uv::{Compile, Uv};
-use super::variants::{Variant, Variants};
 use super::wheel::Target;
+use super::{interpreter, resolution};
 use crate::ctx::Ctx;
 use crate::error;
-use crate::list::{self, Fault, Line};
-use crate::lock::{
-    DistributionKind, PREAMBLE, PythonGit, PythonLock, PythonPackage, PythonProvided, Sha256,
-};
+use crate::lock::{PREAMBLE, PythonLock, Sha256};
 
-/// Layers with a Python list, bottom first.
-pub const LAYERS: [(&str, &str); 10] = [
-    ("01-base-cuda", "cuda.txt"),
-    ("02-python-tools", "python-tools.txt"),
-    ("04-pytorch", "pytorch.txt"),
-    ("05-pak3", "pak3.txt"),
-    ("06-cupy", "cupy.txt"),
-    ("07-pak5", "pak5.txt"),
-    ("08-pak7", "pak7.txt"),
-    ("09-sam", "sam.txt"),
-    ("10-performance", "performance.txt"),
-    ("12-comfyui", "comfyui.txt"),
-];
-
-/// What unpacks and builds the others; no layer of the image.
-const BUILD: [(&str, &str); 1] = [("build", "build.txt")];
-/// Name of the lock of [`BUILD`].
-const BUILD_NAME: &str = "build";
 /// glibc 2.41 of the base, Debian 13.
 const GLIBC_MINOR: u32 = 41;
 
@@ -73,20 +49,6 @@ impl VariantUpdate {
     pub fn text(&self) -> Result<String> {
         Ok(format!("{PREAMBLE}\n{}", toml::to_string(&self.new)?))
     }
-}
-
-struct Inputs {
-    variants: Variants,
-    constraints: Vec<Line>,
-    lists: BTreeMap<&'static str, Vec<(Line, Requirement)>>,
-    sources: Sources,
-}
-
-/// One lock to make: a variant, or the build tools.
-struct Job<'a> {
-    name: &'a str,
-    variant: Variant,
-    layers: &'static [(&'static str, &'static str)],
 }
 
 /// Names of the variants whose lock does not belong to the lists as they are; no network.
@@ -155,119 +117,6 @@ pub fn update(ctx: &Ctx, options: &Options) -> Result<Vec<VariantUpdate>> {
     Ok(updates)
 }
 
-fn read(ctx: &Ctx) -> Result<Inputs> {
-    let variants = Variants::parse(&fs_err::read_to_string(ctx.lists().join("variants.toml"))?)
-        .map_err(|reason| error::bad_input(format!("`package-lists/variants.toml`: {reason}")))?;
-    let mut faults = Vec::new();
-    let mut read_list = |name: &str| -> Result<Vec<(Line, Requirement)>> {
-        let file = format!("package-lists/{name}");
-        let text = fs_err::read_to_string(ctx.root.join(&file))?;
-        Ok(parse_list(&file, &text).unwrap_or_else(|found| {
-            faults.extend(found);
-            Vec::new()
-        }))
-    };
-    let constraints = read_list("constraints.txt")?
-        .into_iter()
-        .map(|(line, _)| line)
-        .collect();
-    let mut lists = BTreeMap::new();
-    for (_, file) in LAYERS.iter().chain(&BUILD) {
-        lists.insert(*file, read_list(file)?);
-    }
-    let sources = sources::read(ctx)?;
-    for (file, lines) in &lists {
-        for (line, requirement) in lines {
-            if let Some(reason) = git_fault(requirement, &sources) {
-                faults.push(Fault {
-                    file: format!("package-lists/{file}"),
-                    line: line.number,
-                    column: line.column,
-                    reason,
-                });
-            }
-        }
-    }
-    if !faults.is_empty() {
-        return Err(list::failure(&faults).into());
-    }
-    Ok(Inputs {
-        variants,
-        constraints,
-        lists,
-        sources,
-    })
-}
-
-/// A git line needs a pin with the same revision.
-fn git_fault(requirement: &Requirement, sources: &Sources) -> Option<String> {
-    let Requirement::Git {
-        name,
-        url,
-        revision,
-    } = requirement
-    else {
-        return None;
-    };
-    match sources.git.get(name.as_str()) {
-        None => Some(format!(
-            "`package-lists/sources.toml` has no table `git.{name}` with the tree's NAR hash"
-        )),
-        Some(source) if source.rev != *revision || source.url != *url => Some(format!(
-            "`git.{name}` in `package-lists/sources.toml` is {}@{}, not {url}@{revision}",
-            source.url, source.rev
-        )),
-        Some(_) => None,
-    }
-}
-
-fn jobs<'a>(inputs: &'a Inputs, names: &'a [String]) -> Result<Vec<Job<'a>>> {
-    let known = &inputs.variants.variant;
-    if let Some(unknown) = names
-        .iter()
-        .find(|name| *name != BUILD_NAME && !known.contains_key(*name))
-    {
-        let known: Vec<&str> = known.keys().map(String::as_str).collect();
-        return Err(error::bad_input(format!(
-            "there is no variant `{unknown}`; `package-lists/variants.toml` has {}",
-            known.join(", ")
-        ))
-        .into());
-    }
-    let wanted = |name: &str, by_default: bool| {
-        if names.is_empty() {
-            by_default
-        } else {
-            names.iter().any(|wanted| wanted == name)
-        }
-    };
-    let mut jobs = Vec::new();
-    if wanted(BUILD_NAME, true) {
-        // Pure wheels: any variant's interpreter gives the same answer.
-        let mut variant = known[&inputs.variants.default].clone();
-        variant.provided.clear();
-        variant.omit.clear();
-        variant.constraints.clear();
-        variant.direct.clear();
-        variant.sdists.clear();
-        jobs.push(Job {
-            name: BUILD_NAME,
-            variant,
-            layers: &BUILD,
-        });
-    }
-    for (name, variant) in known {
-        if wanted(name, variant.locked_by_default) {
-            jobs.push(Job {
-                name,
-                variant: variant.clone(),
-                layers: &LAYERS,
-            });
-        }
-    }
-    Ok(jobs)
-}
-
 fn read_lock(ctx: &Ctx, name: &str) -> Result<Option<PythonLock>> {
     let path = ctx.locks().join(format!("python/{name}.toml"));
     if !path.exists() {
@@ -278,106 +127,6 @@ fn read_lock(ctx: &Ctx, name: &str) -> Result<Option<PythonLock>> {
             .hint("restore it from git, or delete it and run `cargo xtask update-locks`")
     })?;
     Ok(Some(lock))
-}
-
-/// The list lines of one layer as this variant sees them.
-struct LayerInput<'a> {
-    layer: &'a str,
-    file: &'a str,
-    /// What uv gets, with the line it stands for.
-    lines: Vec<(&'a Line, String)>,
-    /// Git packages, with what they require.
-    git: Vec<(&'a PackageName, &'a [String])>,
-    /// Names that the list asks for.
-    requested: BTreeSet<PackageName>,
-}
-
-fn layer_inputs<'a>(inputs: &'a Inputs, job: &Job<'a>) -> Vec<LayerInput<'a>> {
-    let variant = &job.variant;
-    let is_omitted = |name: &PackageName| variant.omit.iter().any(|omit| omit.name == *name);
-    job.layers
-        .iter()
-        .map(|(layer, file)| {
-            let mut input = LayerInput {
-                layer,
-                file,
-                lines: Vec::new(),
-                git: Vec::new(),
-                requested: BTreeSet::new(),
-            };
-            for (line, requirement) in &inputs.lists[file] {
-                let name = requirement.name();
-                if is_omitted(name) {
-                    continue;
-                }
-                let by = variant.provided.iter().find(|one| one.name == *name);
-                let direct = variant.direct.get(name);
-                match (requirement, by, direct) {
-                    (_, Some(provided), _) => {
-                        input.lines.push((line, provided.by.to_string()));
-                        input.requested.insert(provided.by.clone());
-                    }
-                    (_, _, Some(url)) => {
-                        input.lines.push((line, format!("{name} @ {url}")));
-                        input.requested.insert(name.clone());
-                    }
-                    (Requirement::Index { text, .. }, ..) => {
-                        input.lines.push((line, text.clone()));
-                        input.requested.insert(name.clone());
-                    }
-                    (Requirement::Git { .. }, ..) if variant.git => {
-                        let requires = &inputs.sources.git[name.as_str()].requires;
-                        input
-                            .lines
-                            .extend(requires.iter().map(|text| (line, text.clone())));
-                        input.git.push((name, requires));
-                    }
-                    (Requirement::Git { .. }, ..) => {}
-                }
-            }
-            input
-        })
-        .collect()
-}
-
-/// Hash of everything people wrote that this lock depends on; comments and order in the
-/// lists do not count.
-fn list_sha256(inputs: &Inputs, job: &Job<'_>) -> Sha256 {
-    let variant = &job.variant;
-    let mut text = format!("abi {}\n", variant.abi);
-    let mut block = |head: &str, mut lines: Vec<String>| {
-        lines.sort_unstable();
-        lines.dedup();
-        text.push_str(&format!("[{head}]\n"));
-        for line in lines {
-            text.push_str(&line);
-            text.push('\n');
-        }
-    };
-    block(
-        "constraints",
-        inputs
-            .constraints
-            .iter()
-            .map(|line| line.text.clone())
-            .chain(variant.constraints.clone())
-            .collect(),
-    );
-    block("indexes", variant.indexes.clone());
-    block(
-        "provided",
-        variant
-            .provided
-            .iter()
-            .map(|one| format!("{} by {}", one.name, one.by))
-            .collect(),
-    );
-    for input in layer_inputs(inputs, job) {
-        let lines = input.lines.iter().map(|(_, text)| text.clone());
-        let git = input.git.iter().map(|(name, _)| format!("git {name}"));
-        block(input.layer, lines.chain(git).collect());
-    }
-    Sha256::of(text.as_bytes())
 }
 
 fn resolve(
@@ -421,13 +170,13 @@ fn resolve(
         python: &python,
         lists: &lists,
         constraints: &["constraints.txt"],
-        overrides: Some("overrides.txt"),
+        overrides: (!job.variant.provided.is_empty()).then_some("overrides.txt"),
         output: "resolved.txt",
         format: "requirements.txt",
         arguments: &arguments,
     };
     uv.compile(&request)?
-        .map_err(|text| explain(job.name, &layers, &text, inputs))?;
+        .map_err(|text| explain(job.name, &layers, &text, inputs, old))?;
     // The second run takes the first one's versions and lists the files of each.
     request.constraints = &["constraints.txt", "pins.txt"];
     request.output = "pylock.toml";
@@ -436,7 +185,7 @@ fn resolve(
     let resolved = fs_err::read_to_string(work.path().join("resolved.txt"))?;
     fs_err::write(work.path().join("pins.txt"), pins(&resolved))?;
     uv.compile(&request)?
-        .map_err(|text| explain(job.name, &layers, &text, inputs))?;
+        .map_err(|text| explain(job.name, &layers, &text, inputs, old))?;
 
     let nodes = resolution::parse_annotated(&resolved).map_err(|text| anyhow::anyhow!(text))?;
     let target = Target {
@@ -485,12 +234,7 @@ fn write_inputs(
         let lines: Vec<&str> = layer.lines.iter().map(|(_, text)| text.as_str()).collect();
         write(layer.file, lines.join("\n") + "\n")?;
     }
-    let constraints: Vec<&str> = inputs
-        .constraints
-        .iter()
-        .map(|line| line.text.as_str())
-        .chain(job.variant.constraints.iter().map(String::as_str))
-        .collect();
+    let constraints = constraints(inputs, &job.variant);
     write("constraints.txt", constraints.join("\n") + "\n")?;
     let mut overrides = String::new();
     for provided in &job.variant.provided {
@@ -506,233 +250,4 @@ fn write_inputs(
         write("resolved.txt", held)?;
     }
     Ok(())
-}
-
-/// Every package has a file, and an sdist only where a recipe is promised.
-fn check_files(
-    job: &Job<'_>,
-    chosen: &BTreeMap<PackageName, Chosen>,
-    missing: &[resolution::NoFile],
-    nodes: &BTreeMap<PackageName, Node>,
-) -> Result<()> {
-    let mut lines = Vec::new();
-    for none in missing {
-        lines.push(format!(
-            "{} {}: no sdist, and none of its wheels fits: {}{}",
-            none.name,
-            none.version,
-            none.wheels.join(", "),
-            via(nodes.get(&none.name))
-        ));
-    }
-    for (name, file) in chosen {
-        let is_sdist = file.kind == DistributionKind::Sdist;
-        if is_sdist && !job.variant.sdists.contains(name) {
-            lines.push(format!(
-                "{name} {}: no wheel fits, and the variant names no build recipe for its sdist{}",
-                file.version,
-                via(nodes.get(name))
-            ));
-        }
-        if job.name == BUILD_NAME && !file.pure {
-            lines.push(format!("{name} {}: not a pure wheel", file.version));
-        }
-    }
-    if lines.is_empty() {
-        return Ok(());
-    }
-    Err(error::bad_input(format!(
-        "`{}`: no usable file for {}\n  {}",
-        job.name,
-        job.variant.abi,
-        lines.join("\n  ")
-    ))
-    .hint("bound the version in `package-lists/constraints.txt`, omit the line, or add a recipe and name it in `sdists` (both in `package-lists/variants.toml`)")
-    .into())
-}
-
-fn via(node: Option<&Node>) -> String {
-    let Some(node) = node else {
-        return String::new();
-    };
-    let lists = node
-        .lists
-        .iter()
-        .map(|list| format!("package-lists/{list}"));
-    let parents = node.parents.iter().map(PackageName::to_string);
-    format!(
-        " (required by {})",
-        lists.chain(parents).collect::<Vec<_>>().join(", ")
-    )
-}
-
-fn assemble(
-    job: &Job<'_>,
-    layers: &[LayerInput<'_>],
-    nodes: &BTreeMap<PackageName, Node>,
-    chosen: &BTreeMap<PackageName, Chosen>,
-    list_sha256: Sha256,
-) -> Result<PythonLock> {
-    let parents = nodes
-        .iter()
-        .map(|(name, node)| (name.clone(), node.parents.clone()))
-        .collect();
-    let mut first: BTreeMap<PackageName, usize> = BTreeMap::new();
-    for (index, layer) in layers.iter().enumerate().rev() {
-        for (name, node) in nodes {
-            if node.lists.contains(layer.file) {
-                first.insert(name.clone(), index);
-            }
-        }
-    }
-    let assigned = partition(&parents, &first);
-    let layer_of = |name: &PackageName| -> Result<String> {
-        let index = assigned
-            .get(name)
-            .with_context(|| format!("no list needs `{name}`, which uv resolved"))?;
-        Ok(layers[*index].layer.to_owned())
-    };
-    let requested = |name: &PackageName| layers.iter().any(|l| l.requested.contains(name));
-    let mut dependencies: BTreeMap<&PackageName, Vec<String>> = BTreeMap::new();
-    for (child, node) in nodes {
-        for parent in &node.parents {
-            dependencies
-                .entry(parent)
-                .or_default()
-                .push(child.to_string());
-        }
-    }
-    let mut packages = Vec::new();
-    for (name, file) in chosen {
-        packages.push(PythonPackage {
-            name: name.to_string(),
-            version: file.version.clone(),
-            layer: layer_of(name)?,
-            requested: requested(name),
-            kind: file.kind,
-            file: file.file.clone(),
-            size: file.size,
-            sha256: file.sha256,
-            url: job
-                .variant
-                .direct
-                .get(name)
-                .cloned()
-                .or_else(|| outside(&job.variant, &file.url)),
-            dependencies: dependencies.remove(name).unwrap_or_default(),
-        });
-    }
-    let mut git = Vec::new();
-    for layer in layers {
-        for (name, requires) in &layer.git {
-            let mut names: Vec<String> = requires
-                .iter()
-                .filter_map(|text| super::requirement::parse(text).ok())
-                .map(|requirement| requirement.name().to_string())
-                .collect();
-            names.sort_unstable();
-            git.push(PythonGit {
-                name: name.to_string(),
-                layer: layer.layer.to_owned(),
-                dependencies: names,
-            });
-        }
-    }
-    git.sort_by(|a, b| a.name.cmp(&b.name));
-    let mut provided = Vec::new();
-    for one in &job.variant.provided {
-        if let Some(file) = chosen.get(&one.by) {
-            provided.push(PythonProvided {
-                name: one.name.to_string(),
-                version: file.version.clone(),
-                layer: layer_of(&one.by)?,
-                by: one.by.to_string(),
-            });
-        }
-    }
-    provided.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(PythonLock {
-        schema_version: 1,
-        python: if job.name == BUILD_NAME {
-            "py3".to_owned()
-        } else {
-            job.variant.abi.to_string()
-        },
-        list_sha256,
-        packages,
-        git,
-        provided,
-    })
-}
-
-/// The URL of a file that one of the variant's own indexes serves.
-fn outside(variant: &Variant, url: &str) -> Option<String> {
-    let host = |url: &str| -> Option<String> {
-        let rest = url.split_once("://")?.1;
-        Some(rest.split('/').next()?.to_owned())
-    };
-    variant
-        .indexes
-        .iter()
-        .any(|index| host(index).is_some() && host(index) == host(url))
-        .then(|| url.to_owned())
-}
-
-/// Points at the list lines that uv's refusal is about.
-fn explain(variant: &str, layers: &[LayerInput<'_>], text: &str, inputs: &Inputs) -> anyhow::Error {
-    let words: BTreeSet<String> = text
-        .split(|c: char| !(c.is_ascii_alphanumeric() || "-_.".contains(c)))
-        .filter_map(|word| word.trim_matches('.').parse::<PackageName>().ok())
-        .map(|name| name.to_string())
-        .collect();
-    let known: BTreeSet<&str> = inputs
-        .lists
-        .values()
-        .flatten()
-        .map(|(_, requirement)| requirement.name().as_str())
-        .collect();
-    let mut message = format!("the lists cannot be resolved for `{variant}`");
-    for layer in layers {
-        for (line, requirement) in &layer.lines {
-            let Ok(parsed) = super::requirement::parse(requirement) else {
-                continue;
-            };
-            let name = parsed.name().as_str();
-            if !words.contains(name) {
-                continue;
-            }
-            message.push_str(&format!(
-                "\n  package-lists/{}:{}:{}: {}",
-                layer.file, line.number, line.column, requirement
-            ));
-            let unknown = text.contains(&format!("{name} was not found"));
-            if unknown {
-                let near = list::nearest(name, known.iter().copied());
-                let near = if near.is_empty() {
-                    String::new()
-                } else {
-                    format!("; nearest names in the lists: {}", near.join(", "))
-                };
-                message.push_str(&format!("\n    the index has no `{name}`{near}"));
-            }
-        }
-    }
-    for line in &inputs.constraints {
-        let named = super::requirement::parse(&line.text)
-            .is_ok_and(|parsed| words.contains(parsed.name().as_str()));
-        if named {
-            message.push_str(&format!(
-                "\n  package-lists/constraints.txt:{}:{}: {}",
-                line.number, line.column, line.text
-            ));
-        }
-    }
-    message.push_str("\nuv says:");
-    for line in text.lines() {
-        message.push_str("\n    ");
-        message.push_str(line);
-    }
-    error::bad_input(message)
-        .hint("correct the line, or change the bound that excludes it; a variant may also omit a line (`package-lists/variants.toml`)")
-        .into()
 }

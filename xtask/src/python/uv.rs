@@ -139,21 +139,11 @@ impl Uv {
         if status.success() {
             return Ok(Ok(()));
         }
-        // 1 is uv's status for requirements that cannot be satisfied; network faults say so.
         let message = lines.join("\n");
-        let network = [
-            "Failed to fetch",
-            "error sending request",
-            "dns error",
-            "timed out",
-        ]
-        .iter()
-        .any(|word| message.contains(word));
-        if network || !message.contains('×') {
+        if !message.contains("No solution found") {
+            let hint = "if it cannot reach the index, check the settings of uv or pip (`uv.toml`, `pip config list`)";
             process::finish(&text, status, &lines)
-                .context(error::environment("uv cannot reach the Python index").hint(
-                    "check the index settings of uv or pip (`uv.toml`, `pip config list`)",
-                ))?;
+                .context(error::environment("uv cannot resolve the Python lists").hint(hint))?;
         }
         Ok(Err(message))
     }

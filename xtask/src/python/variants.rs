@@ -38,6 +38,9 @@ pub struct Variant {
     /// Bounds that hold in this variant only.
     #[serde(default)]
     pub constraints: Vec<String>,
+    /// Projects whose bound in `constraints.txt` does not hold in this variant.
+    #[serde(default)]
+    pub without_constraints: Vec<PackageName>,
     /// More indexes, by URL (not package registries in the sense of the host rule).
     #[serde(default)]
     pub indexes: Vec<String>,

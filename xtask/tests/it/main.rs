@@ -5,13 +5,21 @@
     reason = "a test fails by panicking, and says what it skips"
 )]
 
+#![expect(
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    reason = "a test says why it is skipped, and fails by panicking"
+)]
+
 mod build;
 mod commands;
 mod download;
 mod engine;
 mod fetch;
 mod fixture;
+mod hosts;
 mod provide;
 mod server;
 mod support;
 mod verify;
+mod update_locks;

@@ -1,0 +1,161 @@
+//! `update-locks` on a copy of the lists, without network.
+
+use std::path::Path;
+
+use clap::Parser as _;
+use xtask::cli::Cli;
+use xtask::ctx::Ctx;
+use xtask::error::{Kind, kind_of};
+use xtask::ui::Ui;
+
+use crate::support::Sandbox;
+
+/// A checkout with the committed lists and locks only.
+fn checkout() -> Sandbox {
+    let mut sandbox = Sandbox::new();
+    let root = sandbox.directory.path().join("checkout");
+    copy(&sandbox.ctx.lists(), &root.join("package-lists"));
+    std::fs::create_dir_all(root.join("layers")).unwrap();
+    sandbox.ctx.root = root;
+    sandbox
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+/// Appends a line to a list and returns what the command then says.
+fn run_after(
+    sandbox: &Sandbox,
+    file: &str,
+    line: &str,
+    arguments: &[&str],
+) -> Option<(Kind, String)> {
+    let path = sandbox.ctx.lists().join(file);
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, format!("{text}{line}")).unwrap();
+    run(&sandbox.ctx, arguments)
+}
+
+fn run(ctx: &Ctx, arguments: &[&str]) -> Option<(Kind, String)> {
+    let command = ["cargo xtask", "update-locks"].iter().chain(arguments);
+    let cli = Cli::try_parse_from(command).unwrap();
+    let mut offline = Ctx::new(Ui::new(true, false, true), true, false).unwrap();
+    offline.root.clone_from(&ctx.root);
+    offline.cache.clone_from(&ctx.cache);
+    offline.data.clone_from(&ctx.data);
+    xtask::cmd::run(&offline, cli.command)
+        .err()
+        .map(|error| (kind_of(&error), format!("{error:#}")))
+}
+
+#[test]
+fn ok_committed_locks_belong_to_the_lists() {
+    let sandbox = checkout();
+    assert_eq!(run(&sandbox.ctx, &["--check"]), None);
+}
+
+#[test]
+fn ok_nothing_to_do_needs_no_network_and_writes_nothing() {
+    let sandbox = checkout();
+    let lock = sandbox.ctx.locks().join("python/slim.toml");
+    let before = std::fs::metadata(&lock).unwrap().modified().unwrap();
+    assert_eq!(run(&sandbox.ctx, &[]), None);
+    assert_eq!(
+        std::fs::metadata(&lock).unwrap().modified().unwrap(),
+        before
+    );
+}
+
+#[test]
+fn ok_comments_do_not_count() {
+    let sandbox = checkout();
+    assert_eq!(
+        run_after(&sandbox, "pak5.txt", "# only words\n", &["--check"]),
+        None
+    );
+}
+
+#[test]
+fn err_check_names_stale_python_locks() {
+    let sandbox = checkout();
+    let (kind, text) = run_after(&sandbox, "pak5.txt", "attrs\n", &["--check"]).unwrap();
+    assert_eq!(kind, Kind::NotRight);
+    assert_eq!(
+        text,
+        "3 locks do not belong to the lists as they are\n  package-lists/locks/python/gil.toml\n  package-lists/locks/python/megapak.toml\n  package-lists/locks/python/slim.toml"
+    );
+}
+
+#[test]
+fn err_check_names_a_root_and_those_above_it() {
+    let sandbox = checkout();
+    let file = "debian/02-python-tools.apt";
+    let (kind, text) = run_after(&sandbox, file, "tree\n", &["--check"]).unwrap();
+    assert_eq!(kind, Kind::NotRight);
+    assert_eq!(
+        text,
+        "2 locks do not belong to the lists as they are\n  package-lists/locks/debian/02-python-tools.toml\n  package-lists/locks/debian/03-gcc15.toml"
+    );
+}
+
+#[test]
+fn err_offline_resolution() {
+    let sandbox = checkout();
+    let (kind, text) = run_after(&sandbox, "build.txt", "attrs\n", &[]).unwrap();
+    assert_eq!(kind, Kind::Environment);
+    assert_eq!(
+        text,
+        "`build` must be resolved again, which needs the network"
+    );
+}
+
+#[test]
+fn err_all_bad_lines_at_once() {
+    let sandbox = checkout();
+    let lines = "numpy=>2\n-e .\n";
+    let (kind, text) = run_after(&sandbox, "build.txt", lines, &["--check"]).unwrap();
+    assert_eq!(kind, Kind::BadInput);
+    assert!(text.starts_with("2 lines of the lists are wrong\n  package-lists/build.txt:"));
+    assert!(text.contains("no such comparison operator"), "{text}");
+}
+
+#[test]
+fn err_git_line_without_pin() {
+    let sandbox = checkout();
+    let line = "git+https://github.com/a/b@0000000000000000000000000000000000000000#egg=b\n";
+    let (kind, text) = run_after(&sandbox, "pak7.txt", line, &["--check"]).unwrap();
+    assert_eq!(kind, Kind::BadInput);
+    assert!(
+        text.contains("has no table `git.b` with the tree's NAR hash"),
+        "{text}"
+    );
+}
+
+#[test]
+fn err_lock_that_is_no_toml() {
+    let sandbox = checkout();
+    std::fs::write(sandbox.ctx.locks().join("python/slim.toml"), "garbage").unwrap();
+    let (kind, text) = run(&sandbox.ctx, &["--check"]).unwrap();
+    assert_eq!(kind, Kind::BadInput);
+    assert!(text.starts_with("cannot read the lock `"), "{text}");
+}
+
+#[test]
+fn err_upgrade_of_unknown_package() {
+    let sandbox = checkout();
+    let (kind, text) = run(&sandbox.ctx, &["--upgrade-package", "numpi"]).unwrap();
+    assert_eq!(kind, Kind::BadInput);
+    assert!(
+        text.starts_with("no lock has a package `numpi`; nearest: numpy"),
+        "{text}"
+    );
+}
