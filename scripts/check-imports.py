@@ -54,6 +54,9 @@ KEPT_OUTPUT = 4000
 def module_of(path):
     """The dotted parts of the module that a file defines, or None."""
     parts = path.split("/")
+    # `.so` alone is a suffix of modules too, and of every plain library.
+    if parts[-1].startswith("lib") and parts[-1].count(".") == 1:
+        return None
     for suffix in SUFFIXES:
         if parts[-1].endswith(suffix):
             parts[-1] = parts[-1][: -len(suffix)]

@@ -60,26 +60,86 @@ pub struct VariantArgs {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Build the layers up to LAYER
+    ///
+    /// Evaluates the flake, brings missing sources into the store, and builds what is
+    /// missing. What was built stays built, also when the run is interrupted; a second
+    /// run waits for the first. Writes to the Nix store only.
+    ///
+    /// Example: `cargo xtask build 05 --variant slim`
+    #[command(verbatim_doc_comment)]
     Build(BuildArgs),
     /// Build all twelve layers and load the image
+    ///
+    /// As `build 12`, and then `load` into the first container engine that answers.
+    /// Without an engine, prints the commands that use the image elsewhere.
+    ///
+    /// Example: `cargo xtask build-final`
+    #[command(verbatim_doc_comment)]
     BuildFinal(BuildFinalArgs),
     /// Bring the sources of a build into the Nix store
+    ///
+    /// Reads what each missing fixed-output derivation says of its origins, and downloads
+    /// through the user's own mirrors and proxies. Every file is checked against its hash
+    /// before it enters the store. Afterwards `nix build` works offline.
+    ///
+    /// Example: `cargo xtask fetch layer04`
+    #[command(verbatim_doc_comment)]
     Fetch(FetchArgs),
     /// Load the image into docker or podman
+    ///
+    /// Builds what is missing, and streams the image from the store into the engine; no
+    /// archive is written. An engine that has this very image is left as it is.
+    ///
+    /// Example: `cargo xtask load --engine podman`
+    #[command(verbatim_doc_comment)]
     Load(LoadArgs),
     /// Write the image to stdout as an archive
+    ///
+    /// Builds what is missing, and writes a docker or OCI archive to stdout, or an OCI
+    /// layout to a directory, in which blobs that are there already are kept.
+    ///
+    /// Example: `cargo xtask stream | docker load`
+    #[command(verbatim_doc_comment)]
     Stream(StreamArgs),
     /// Resolve the lists again and write the locks
+    ///
+    /// Reads `package-lists/`, and writes `package-lists/locks/`. Versions that are locked
+    /// stay, unless a list changed or an upgrade is asked for.
+    ///
+    /// Example: `cargo xtask update-locks --upgrade-package torch`
+    #[command(verbatim_doc_comment)]
     UpdateLocks(UpdateLocksArgs),
     /// Show which layers are built and what a build would do
+    ///
+    /// Reads the flake and the store, and changes neither. Times are those measured when
+    /// the same package was last built here.
+    ///
+    /// Example: `cargo xtask status --variant slim`
+    #[command(verbatim_doc_comment)]
     Status(StatusArgs),
-    /// Run the smoke tests of a layer inside the image
+    /// Run the checks of the layers inside the image
+    ///
+    /// Reads `layers/NN-name/checks/*.toml` of all layers up to LAYER, loads the image if
+    /// the engine does not have it, and runs each check in a container without a network.
+    /// The check `imports` imports every distribution of the lock in a process of its own.
+    ///
+    /// Example: `cargo xtask verify 04 --check torch-gil-off`
+    #[command(verbatim_doc_comment)]
     Verify(VerifyArgs),
     /// Say what this machine lacks and how to get it
     Doctor,
     /// Remove what earlier runs left behind
+    ///
+    /// Lists unfinished downloads, indexes, evaluated plans and the roots that protect
+    /// built images, with their sizes; removes them with `--yes`.
+    ///
+    /// Example: `cargo xtask clean --store --yes`
+    #[command(verbatim_doc_comment)]
     Clean(CleanArgs),
     /// Print a completion script for a shell
+    ///
+    /// Example: `cargo xtask completions bash > ~/.local/share/bash-completion/completions/xtask`
+    #[command(verbatim_doc_comment)]
     Completions(CompletionsArgs),
 }
 

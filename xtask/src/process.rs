@@ -151,11 +151,17 @@ pub fn watch(
         Ok(())
     });
     let mut asked_to_stop = None;
+    let mut drawn = Instant::now();
     loop {
         match lines.recv_timeout(TICK) {
             Ok(line) => on_line(Some(&line)),
-            Err(mpsc::RecvTimeoutError::Timeout) => on_line(None),
+            Err(mpsc::RecvTimeoutError::Timeout) => {}
             Err(mpsc::RecvTimeoutError::Disconnected) => break,
+        }
+        // Also while lines come without a pause.
+        if drawn.elapsed() >= TICK {
+            on_line(None);
+            drawn = Instant::now();
         }
         if ctx.is_interrupted() {
             let since = asked_to_stop.get_or_insert_with(|| {

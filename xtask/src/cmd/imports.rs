@@ -122,7 +122,12 @@ impl Imports {
             gpu: runner.gpu() != Gpu::None,
         };
         let ended = runner.run(ctx, &invocation)?;
-        let command = format!("{} < {SCRIPT}", runner.command_text(&invocation));
+        let repeat = |names: Vec<String>| {
+            let mut one = invocation.clone();
+            one.arguments.truncate(2);
+            one.arguments.extend(names);
+            format!("{} < {SCRIPT}", runner.command_text(&one))
+        };
         // With a GPU there is nothing to excuse.
         let excuses = if invocation.gpu {
             BTreeMap::new()
@@ -133,7 +138,7 @@ impl Imports {
             return Ok(Report {
                 document: Value::Null,
                 took: ended.took,
-                command,
+                command: repeat(self.names),
                 timed_out: true,
                 results: Vec::new(),
                 excuses,
@@ -150,18 +155,21 @@ impl Imports {
             value["excuse"] = json!(excuses.get(&result.name));
             value
         });
-        Ok(Report {
-            document: json!({
-                "python": document.python,
-                "free_threaded": document.free_threaded,
-                "results": results.collect::<Vec<_>>(),
-            }),
+        let document_json = json!({
+            "python": document.python,
+            "free_threaded": document.free_threaded,
+            "results": results.collect::<Vec<_>>(),
+        });
+        let mut report = Report {
+            document: document_json,
             took: ended.took,
-            command,
+            command: String::new(),
             timed_out: false,
             results: document.results,
             excuses,
-        })
+        };
+        report.command = repeat(report.failed().map(|result| result.name.clone()).collect());
+        Ok(report)
     }
 }
 

@@ -10,7 +10,7 @@ use xshell::Shell;
 use super::realize::{Realized, from_image};
 use crate::ctx::Ctx;
 use crate::error::{self, Failure};
-use crate::nix::{BuildOptions, Graph, build_with, ensure_sources};
+use crate::nix::{BuildOptions, Graph, Node, build_with, ensure_sources};
 use crate::process;
 use crate::runlock::RunLock;
 
@@ -23,9 +23,10 @@ pub(super) fn check(ctx: &Ctx, realized: &Realized) -> Result<()> {
     let target = &realized.plan.layer(&realized.selection.layer)?.image;
     let targets = [target.drv_path.clone()];
     let graph = Graph::read(&realized.nix, &targets)?;
-    // The user's store may have dropped sources whose outputs it kept.
-    if graph.iter().any(|(_, node)| node.is_fixed) {
-        ensure_sources(ctx, &realized.nix, &targets)?;
+    // A store whose outputs are there may have dropped their sources: name each of them.
+    let absent = absent_sources(realized, &graph)?;
+    if !absent.is_empty() {
+        ensure_sources(ctx, &realized.nix, &absent)?;
     }
 
     fs_err::create_dir_all(&ctx.data)?;
@@ -37,6 +38,20 @@ pub(super) fn check(ctx: &Ctx, realized: &Realized) -> Result<()> {
     let again = empty.path().to_owned();
     let compared = outcome.and_then(|()| compare(ctx, realized, &again, &target.out_path));
     super::clean::remove(&again).and(compared)
+}
+
+/// The sources of a closure that the user's store lacks.
+fn absent_sources(realized: &Realized, graph: &Graph) -> Result<Vec<String>> {
+    let sources = || graph.iter().filter(|(_, node)| node.is_fixed);
+    let paths: Vec<&str> = sources()
+        .flat_map(|(_, node)| node.out_paths.iter().map(String::as_str))
+        .collect();
+    let invalid = realized.nix.invalid_paths(&paths)?;
+    let is_absent = |node: &Node| node.out_paths.iter().any(|path| invalid.contains(path));
+    Ok(sources()
+        .filter(|(_, node)| is_absent(node))
+        .map(|(drv_path, _)| drv_path.to_owned())
+        .collect())
 }
 
 fn rebuild(
@@ -54,12 +69,6 @@ fn rebuild(
         .flat_map(|(_, node)| node.out_paths.iter().map(String::as_str))
         .collect();
     let sources: Vec<&str> = sources.into_iter().collect();
-    // Sources of derivations that were never needed stay away here too.
-    let absent = nix.invalid_paths(&sources)?;
-    let sources: Vec<&str> = sources
-        .into_iter()
-        .filter(|path| !absent.contains(*path))
-        .collect();
     ctx.ui.step(
         "Copying",
         format!("{} sources into an empty store", sources.len()),

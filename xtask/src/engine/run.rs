@@ -274,9 +274,16 @@ impl Runner {
     /// Killing the client does not end the container.
     fn stop(&self, name: &str) {
         if let Place::Container { engine, .. } = &self.place {
+            // Podman would first ask it to stop, and wait ten seconds.
+            let at_once: &[&str] = match engine.kind() {
+                EngineKind::Docker => &[],
+                EngineKind::Podman => &["--time", "0"],
+            };
             // The container may have ended by itself; there is nobody left to tell.
             let _removed = Command::new(engine.kind().program())
-                .args(["rm", "--force", name])
+                .args(["rm", "--force"])
+                .args(at_once)
+                .arg(name)
                 .stdin(Stdio::null())
                 .stdout(Stdio::null())
                 .stderr(Stdio::null())

@@ -1,11 +1,5 @@
 //! Integration tests: the real Nix and real archives, in directories of their own.
 #![expect(
-    clippy::unwrap_used,
-    clippy::print_stderr,
-    reason = "a test fails by panicking, and says what it skips"
-)]
-
-#![expect(
     clippy::print_stderr,
     clippy::unwrap_used,
     reason = "a test says why it is skipped, and fails by panicking"
@@ -14,11 +8,13 @@
 mod build;
 mod commands;
 mod download;
+mod engine;
 mod fetch;
 mod fixture;
+mod help;
 mod hosts;
 mod provide;
 mod server;
 mod support;
-mod verify;
 mod update_locks;
+mod verify;

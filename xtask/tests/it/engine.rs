@@ -1,0 +1,80 @@
+//! Containers of every engine that answers here, from an image of one static program.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use xtask::engine::{Engine, EngineKind, Invocation, Runner};
+
+use crate::fixture::skip;
+use crate::support::Sandbox;
+
+const IMAGE: &str = "xtask-engine-test:latest";
+
+fn static_busybox() -> Option<PathBuf> {
+    let found = xtask::process::find("busybox")?;
+    // The image has no loader.
+    let text = Command::new("ldd").arg(&found).output().ok()?;
+    (!text.status.success()).then_some(found)
+}
+
+fn import(kind: EngineKind, busybox: &std::path::Path) {
+    let mut child = Command::new(kind.program())
+        .args(["import", "-", IMAGE])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut archive = tar::Builder::new(child.stdin.take().unwrap());
+    for name in ["sh", "true", "cat", "sleep"] {
+        archive
+            .append_path_with_name(busybox, format!("bin/{name}"))
+            .unwrap();
+    }
+    drop(archive.into_inner().unwrap());
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn ok_run_in_every_engine() {
+    let Some(busybox) = static_busybox() else {
+        return skip("no static busybox on PATH");
+    };
+    let sandbox = Sandbox::new();
+    let ctx = &sandbox.ctx;
+    for kind in EngineKind::ALL {
+        let Ok(engine) = Engine::require(kind) else {
+            skip(&format!("{} does not answer", kind.program()));
+            continue;
+        };
+        import(kind, &busybox);
+        let runner = Runner::probe(ctx, &engine, IMAGE).unwrap();
+        let run = |line: &str, seconds: u64| {
+            let invocation = Invocation {
+                arguments: ["sh", "-c", line].map(str::to_owned).to_vec(),
+                stdin: b"from stdin".to_vec(),
+                timeout: Some(Duration::from_secs(seconds)),
+                gpu: false,
+            };
+            runner.run(ctx, &invocation).unwrap()
+        };
+        let ended = run("cat; echo to stderr >&2; exit 3", 60);
+        assert_eq!(ended.status, Some(3), "{ended:?}");
+        assert_eq!(
+            (ended.stdout.as_str(), ended.stderr.trim()),
+            ("from stdin", "to stderr")
+        );
+        let ended = run("sleep 600", 2);
+        assert!(ended.timed_out, "{ended:?}");
+        let left = Command::new(kind.program())
+            .args(["ps", "--all", "--quiet", "--filter", "name=xtask-"])
+            .output()
+            .unwrap();
+        assert_eq!(String::from_utf8_lossy(&left.stdout), "", "{engine}");
+        let removed = Command::new(kind.program())
+            .args(["rmi", IMAGE])
+            .output()
+            .unwrap();
+        assert!(removed.status.success());
+    }
+}
