@@ -60,11 +60,14 @@ let
       chain = below.chain ++ [
         {
           inherit name spec;
+          inherit tag;
           image = outputs.image;
         }
       ];
       merged = merge below.config (config variant);
-      tag = "cu130-${variantName}-${variant.definition.tag}";
+      finalTag = "cu130-${variantName}-${variant.definition.tag}";
+      # The image of the lower layers alone has a name of its own.
+      tag = if isFinal then finalTag else "${finalTag}-layer${builtins.substring 0 2 name}";
       outputs = layerImage {
         inherit name tag;
         imageName = "comfyui-boot";

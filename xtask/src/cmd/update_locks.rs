@@ -100,7 +100,22 @@ fn debian_updates(ctx: &Ctx, args: &UpdateLocksArgs) -> Result<Vec<Update>> {
         upgrade_packages: args.upgrade_package.iter().cloned().collect(),
         allow_expired: args.allow_expired.clone(),
     };
-    debian::update(ctx, &options)?
+    let roots = debian::update(ctx, &options)?;
+    let mut updates = Vec::new();
+    if let Some(seed) = roots.iter().find(|update| update.name == "seed") {
+        let (old, new) = debian::update_seed(ctx, &seed.new)?;
+        updates.push(Update {
+            path: ctx.locks().join("seed.toml"),
+            text: debian::seed_text(&new)?,
+            diff: Diff {
+                lock: "seed".to_owned(),
+                is_new: old.is_none(),
+                ..Diff::default()
+            },
+            is_written: old.as_ref() != Some(&new),
+        });
+    }
+    let roots: Result<Vec<Update>> = roots
         .into_iter()
         .map(|update| {
             let name = format!("debian/{}", update.name);
@@ -112,7 +127,9 @@ fn debian_updates(ctx: &Ctx, args: &UpdateLocksArgs) -> Result<Vec<Update>> {
                 is_written: update.old.as_ref() != Some(&update.new),
             })
         })
-        .collect()
+        .collect();
+    updates.extend(roots?);
+    Ok(updates)
 }
 
 fn sources_update(ctx: &Ctx) -> Result<Vec<Update>> {
@@ -176,6 +193,9 @@ fn report(ctx: &Ctx, args: &UpdateLocksArgs, diffs: &[Diff]) -> Result<()> {
 
 fn check(ctx: &Ctx, args: &UpdateLocksArgs) -> Result<()> {
     let mut stale = debian::check(ctx)?;
+    if !debian::is_seed_current(ctx)? {
+        stale.push("seed".to_owned());
+    }
     if !python::check_sources(ctx)? {
         stale.push("sources".to_owned());
     }

@@ -7,11 +7,16 @@ mod apt;
 mod config;
 mod control;
 mod mirrors;
+mod seed;
 mod solve;
 
 pub use apt::download;
 pub use config::{Config, Root};
 pub use mirrors::{Mirrors, parse_sources};
+pub use seed::{
+    SeedLock, is_current as is_seed_current, read as read_seed, text as seed_text,
+    update as update_seed,
+};
 pub use solve::{Options, RootUpdate, check, update};
 
 /// Where the machine's apt gets Debian's archives from.

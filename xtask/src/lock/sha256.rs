@@ -23,6 +23,11 @@ impl Sha256 {
         Self(bytes)
     }
 
+    /// The 32 bytes.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
     /// Hash of bytes in memory.
     pub fn of(bytes: &[u8]) -> Self {
         use sha2::Digest as _;

@@ -19,6 +19,7 @@ use xshell::{Cmd, Shell};
 
 pub use build::{BuildOptions, BuildReport, Built, build, build_with, name_of};
 pub use graph::{Graph, Node};
+pub use nar::hash as nar_hash;
 pub use plan::{Derivation, LayerPlan, Plan};
 pub use roots::{add_root, roots};
 pub use sources::{FetchReport, MissingSource, ensure_sources, missing_sources};
