@@ -13,6 +13,7 @@ mod fetch;
 mod fixture;
 mod help;
 mod hosts;
+mod image;
 mod provide;
 mod server;
 mod support;
