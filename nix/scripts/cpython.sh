@@ -22,7 +22,8 @@ ln -sf "python$minor" bin/python3
 # Byte code is made at the first start, below PYTHONPYCACHEPREFIX.
 find . -name __pycache__ -prune -exec rm -rf {} +
 rm -rf share/man
-"$out/root/usr/local/bin/python$minor" -c '
+# -B: a pyc records the time at which the build wrote its source.
+"$out/root/usr/local/bin/python$minor" -B -c '
 import bz2, ctypes, dbm.gnu, hashlib, lzma, readline, sqlite3, ssl, sys, uuid, zlib
 import compression.zstd
 print(sys.version)
