@@ -68,7 +68,10 @@ let
       variants
       ;
   };
-  pythonEnvironment = import ./pythonEnvironment.nix { inherit runCommand; };
+  pythonEnvironment = import ./pythonEnvironment.nix {
+    inherit inRoot;
+    pythonRoot = debian.build-python;
+  };
   checkPackages = import ./checkPackages.nix { inherit debian inRoot pythonEnvironment; };
   mkRootFlake = import ./mkRootFlake.nix {
     inherit locks system variants;

@@ -2,9 +2,13 @@
   All distributions of a variant as one tree of links, for builds and shells that need the
   whole environment: overlayfs takes some sixty lower trees, a variant has some two hundred.
 
-  Type: pythonEnvironment :: { runCommand } -> AttrSet -> Derivation
+  Type: pythonEnvironment :: { inRoot, pythonRoot } -> AttrSet -> Derivation
 */
-{ runCommand }:
+{
+  inRoot,
+  # Tree with /usr/bin/python3.
+  pythonRoot,
+}:
 # The final layer of a variant.
 layer:
 let
@@ -12,21 +16,13 @@ let
   entries = builtins.concatMap (name: if isPython name then layer.entries.${name} else [ ]) (
     builtins.attrNames layer.entries
   );
+  isInterpreter = entry: builtins.match "cpython .*" entry.package != null;
 in
-runCommand "python-environment"
-  {
-    trees = map (entry: entry.path) entries;
-    passAsFile = [ "trees" ];
-  }
-  ''
-    mkdir -p "$out/root/usr/local"
-    for tree in $(cat "$treesPath"); do
-        [ -d "$tree/root/usr/local" ] || continue
-        # Directories are real, so that namespace packages merge; files are links.
-        (cd "$tree/root/usr/local" && find . -type d) | (cd "$out/root/usr/local" && xargs mkdir -p)
-        (cd "$tree/root/usr/local" && find . ! -type d) | while read -r path; do
-            [ -L "$tree/root/usr/local/$path" ] && cp -a "$tree/root/usr/local/$path" "$out/root/usr/local/$path" && continue
-            ln -sf "$tree/root/usr/local/$path" "$out/root/usr/local/$path"
-        done
-    done
-  ''
+inRoot {
+  name = "python-environment";
+  lowers = [ pythonRoot ];
+  interpreter = "/usr/bin/python3";
+  script = ./scripts/link-trees.py;
+  # The interpreter stays a tree of its own: behind a link it would take the store for its prefix.
+  env.trees = map (entry: entry.path) (builtins.filter (entry: !isInterpreter entry) entries);
+}
