@@ -11,17 +11,12 @@
 }:
 # The final layer of a variant.
 layer:
-let
-  isInterpreter = entry: builtins.match "cpython .*" entry.package != null;
-  interpreter =
-    (builtins.head (builtins.filter isInterpreter layer.entries."02-python-tools")).path;
-in
 inRoot {
   name = "check-packages";
   lowers = [
     debian.base
     debian.tools
-    interpreter
+    layer.interpreter
     (pythonEnvironment layer)
   ];
   script = ./scripts/check-packages.sh;

@@ -19,9 +19,6 @@
 # The final layer of a variant.
 layer:
 let
-  isInterpreter = entry: builtins.match "cpython .*" entry.package != null;
-  interpreter =
-    (builtins.head (builtins.filter isInterpreter layer.entries."02-python-tools")).path;
   # Nix wants a program called `bash` as the builder; Debian's static one runs anywhere.
   bash = runCommand "bash-static" { deb = sources.debOf "nix" "bash-static"; } ''
     ar x "$deb" data.tar.xz
@@ -33,7 +30,7 @@ let
     debian.base
     debian.tools
     debian.gcc15
-    interpreter
+    layer.interpreter
     (pythonEnvironment layer)
   ];
   environment = layer.config.Env;

@@ -77,6 +77,7 @@ let
     in
     {
       inherit chain spec tag;
+      inherit (variant) interpreter;
       inherit (outputs) archive image stream;
       entries = below.entries // {
         ${name} = own;

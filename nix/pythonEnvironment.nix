@@ -16,7 +16,7 @@ let
   entries = builtins.concatMap (name: if isPython name then layer.entries.${name} else [ ]) (
     builtins.attrNames layer.entries
   );
-  isInterpreter = entry: builtins.match "cpython .*" entry.package != null;
+  isInterpreter = entry: entry.path == "${layer.interpreter}";
 in
 inRoot {
   name = "python-environment";
