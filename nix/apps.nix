@@ -12,18 +12,23 @@
 # The final layer of a variant.
 layer:
 let
-  program =
-    name: env: text:
-    {
-      type = "app";
-      program = "${
-        runCommand name (env // { inherit text; passAsFile = [ "text" ]; }) ''
-          cp "$textPath" "$out"
-          chmod +x "$out"
-        ''
-      }";
-      meta.description = name;
-    };
+  program = name: env: text: {
+    type = "app";
+    program = "${runCommand name
+      (
+        env
+        // {
+          inherit text;
+          passAsFile = [ "text" ];
+        }
+      )
+      ''
+        cp "$textPath" "$out"
+        chmod +x "$out"
+      ''
+    }";
+    meta.description = name;
+  };
 in
 {
   build-final = program "build-final" { } ''
@@ -45,9 +50,7 @@ in
     #!/bin/sh
     # Prints each layer's spec: package trees, diff_ids and sizes.
     set -eu
-    ${builtins.concatStringsSep "\n" (
-      map (entry: "echo '${entry.name} ${entry.spec}'") layer.chain
-    )}
+    ${builtins.concatStringsSep "\n" (map (entry: "echo '${entry.name} ${entry.spec}'") layer.chain)}
     exec ${imageTool}/bin/comfy-image inspect --image ${layer.image}
   '';
 

@@ -22,5 +22,8 @@ inRoot {
   name = "${pname}-${version}-wheel";
   inherit lowers;
   script = ./scripts/build-sdist.sh;
-  env = { inherit patch source; } // env;
+  env = {
+    inherit patch source;
+  }
+  // env;
 }

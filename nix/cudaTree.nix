@@ -23,22 +23,24 @@ let
     ];
   };
 in
-runCommand "${pname}-${version}-cuda" {
-  inherit wheel;
-  drop = notOwned.${pname} or [ ];
-} ''
-  mkdir -p /build/wheel "$out/root/usr/local/cuda-13.0"
-  unzip -q "$wheel" -d /build/wheel
-  # nvidia/cu13 is the toolkit; others (nvidia/cudnn) have their own lib and include.
-  for part in /build/wheel/nvidia/*/; do
-      [ -d "$part" ] || continue
-      cp -r "$part". "$out/root/usr/local/cuda-13.0/"
-  done
-  mkdir -p "$out/root/usr/local/cuda-13.0/licenses/${pname}"
-  cp -r /build/wheel/*.dist-info/licenses/. "$out/root/usr/local/cuda-13.0/licenses/${pname}/" 2>/dev/null ||
-      rmdir "$out/root/usr/local/cuda-13.0/licenses/${pname}" "$out/root/usr/local/cuda-13.0/licenses"
-  for pattern in $drop; do
-      rm -f "$out/root/usr/local/cuda-13.0/"$pattern
-  done
-  find "$out" -name __init__.py -exec rm {} +
-''
+runCommand "${pname}-${version}-cuda"
+  {
+    inherit wheel;
+    drop = notOwned.${pname} or [ ];
+  }
+  ''
+    mkdir -p /build/wheel "$out/root/usr/local/cuda-13.0"
+    unzip -q "$wheel" -d /build/wheel
+    # nvidia/cu13 is the toolkit; others (nvidia/cudnn) have their own lib and include.
+    for part in /build/wheel/nvidia/*/; do
+        [ -d "$part" ] || continue
+        cp -r "$part". "$out/root/usr/local/cuda-13.0/"
+    done
+    mkdir -p "$out/root/usr/local/cuda-13.0/licenses/${pname}"
+    cp -r /build/wheel/*.dist-info/licenses/. "$out/root/usr/local/cuda-13.0/licenses/${pname}/" 2>/dev/null ||
+        rmdir "$out/root/usr/local/cuda-13.0/licenses/${pname}" "$out/root/usr/local/cuda-13.0/licenses"
+    for pattern in $drop; do
+        rm -f "$out/root/usr/local/cuda-13.0/"$pattern
+    done
+    find "$out" -name __init__.py -exec rm {} +
+  ''

@@ -38,7 +38,9 @@ in
 {
   inherit recipes toolchain;
 
-  /** The derivation that holds the one wheel of a locked sdist. */
+  /**
+    The derivation that holds the one wheel of a locked sdist.
+  */
   wheelOf =
     package:
     let

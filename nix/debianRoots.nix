@@ -9,7 +9,15 @@
   sources,
 }:
 let
-  mk = name: arguments: debianTree ({ inherit name; debs = sources.debs name; } // arguments);
+  mk =
+    name: arguments:
+    debianTree (
+      {
+        inherit name;
+        debs = sources.debs name;
+      }
+      // arguments
+    );
 
   base = mk "01-base-cuda" { };
   tools = mk "02-python-tools" { lowers = [ base ]; };
@@ -23,14 +31,20 @@ let
 in
 {
   inherit base gcc15 tools;
-  /** Python for unpacking wheels; stands on nothing, so no list of the image touches it. */
+  /**
+    Python for unpacking wheels; stands on nothing, so no list of the image touches it.
+  */
   build-python = mk "build-python" { configure = false; };
-  /** Development headers for CPython, on the base. */
+  /**
+    Development headers for CPython, on the base.
+  */
   build-cpython = mk "build-cpython" {
     lowers = [ base ];
     configure = false;
   };
-  /** Rust for the image tool, on the base. */
+  /**
+    Rust for the image tool, on the base.
+  */
   build-image-tool = mk "build-image-tool" {
     lowers = [ base ];
     configure = false;

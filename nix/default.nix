@@ -87,7 +87,6 @@ let
     devShell = import ./devShell.nix {
       inherit
         debian
-        locks
         pythonEnvironment
         runCommand
         seed
@@ -109,6 +108,8 @@ in
     system
     variants
     ;
-  /** Functions without effects, for the unit tests of `nix/tests`. */
+  /**
+    Functions without effects, for the unit tests of `nix/tests`.
+  */
   lib = { inherit crateClosure storeName; };
 }

@@ -9,7 +9,6 @@
 */
 {
   debian,
-  locks,
   pythonEnvironment,
   runCommand,
   seed,

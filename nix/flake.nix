@@ -1,9 +1,7 @@
 {
   description = "How the image is built: sources, Debian roots, wheels, source builds, layer specs";
 
-  outputs =
-    { self }:
-    {
-      lib = import ./. { root = ../.; };
-    };
+  outputs = _: {
+    lib = import ./. { root = ../.; };
+  };
 }

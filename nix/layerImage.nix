@@ -33,12 +33,16 @@ in
 {
   inherit image;
 
-  /** `docker load < result`: the whole archive as a file. */
+  /**
+    `docker load < result`: the whole archive as a file.
+  */
   archive = runCommand "${imageName}-${name}.tar" {
     inherit image imageTool;
   } ''"$imageTool/bin/comfy-image" stream --image "$image" >"$out"'';
 
-  /** `./result | docker load`: a program that writes the archive. */
+  /**
+    `./result | docker load`: a program that writes the archive.
+  */
   stream = runCommand "stream-${imageName}-${name}" { inherit image imageTool; } ''
     printf '#!/bin/sh\nexec %s stream --image %s "$@"\n' "$imageTool/bin/comfy-image" "$image" >"$out"
     chmod +x "$out"

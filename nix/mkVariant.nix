@@ -100,19 +100,27 @@ in
     trees
     ;
 
-  /** Entries (package and path) of a layer's distributions. */
+  /**
+    Entries (package and path) of a layer's distributions.
+  */
   pythonEntries =
     layer: map (package: entry package trees.${package.name}) (packageLists.ofLayer layer);
 
-  /** What Python wants to know of the toolkit (`pip check`), for layer 04. */
+  /**
+    What Python wants to know of the toolkit (`pip check`), for layer 04.
+  */
   cudaMetadataEntries = map (package: entry package trees.${package.name}) (
     packageLists.ofLayer "01-base-cuda"
   );
 
-  /** Requested things this variant leaves out, by name. */
+  /**
+    Requested things this variant leaves out, by name.
+  */
   omitted = map (omission: omission.name) (definition.omit or [ ]);
 
-  /** `/etc/ld.so.cache` of the finished image, from the layers that hold libraries. */
+  /**
+    `/etc/ld.so.cache` of the finished image, from the layers that hold libraries.
+  */
   linkerCache =
     lowers:
     inRoot {
@@ -121,9 +129,10 @@ in
       script = ./scripts/linker-cache.sh;
     };
 
-  /** Entries of the toolkit's files, for layer 01. */
-  cudaEntries = map (
-    package:
-    entry package (cudaTreeOf package)
-  ) (packageLists.ofLayer "01-base-cuda");
+  /**
+    Entries of the toolkit's files, for layer 01.
+  */
+  cudaEntries = map (package: entry package (cudaTreeOf package)) (
+    packageLists.ofLayer "01-base-cuda"
+  );
 }

@@ -40,24 +40,32 @@ in
 {
   inherit pypiFile;
 
-  /** The debs of one root. */
+  /**
+    The debs of one root.
+  */
   debs = root: map (deb locks.debian.${root}) locks.debian.${root}.package or [ ];
 
-  /** One deb of a root, by package name. */
+  /**
+    One deb of a root, by package name.
+  */
   debOf =
     root: name:
     deb locks.debian.${root} (
       builtins.head (builtins.filter (package: package.name == name) locks.debian.${root}.package)
     );
 
-  /** A wheel of the build tools' lock, by normalized name. */
+  /**
+    A wheel of the build tools' lock, by normalized name.
+  */
   buildWheel =
     name:
     pypiFile (
       builtins.head (builtins.filter (package: package.name == name) locks.python.build.package)
     );
 
-  /** An upstream tarball, by its name in the lock. */
+  /**
+    An upstream tarball, by its name in the lock.
+  */
   tarball =
     name:
     let
@@ -70,7 +78,9 @@ in
       inherit (locked) origins;
     };
 
-  /** A git tree, by its name in the lock. */
+  /**
+    A git tree, by its name in the lock.
+  */
   gitTree =
     name:
     let
@@ -89,7 +99,9 @@ in
       ];
     };
 
-  /** Debian's static busybox as `bin/busybox`: the one binary that is not built here. */
+  /**
+    Debian's static busybox as `bin/busybox`: the one binary that is not built here.
+  */
   seed = mkSource {
     inherit (locks.seed) name;
     hash = locks.seed.nar_hash;

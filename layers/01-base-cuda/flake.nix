@@ -4,7 +4,7 @@
   inputs.factory.url = "path:../../nix";
 
   outputs =
-    { self, factory }:
+    { factory, ... }:
     let
       layer = factory.lib.mkLayerFlake {
         name = "01-base-cuda";

@@ -10,17 +10,12 @@
   };
 
   outputs =
-    {
-      self,
-      factory,
-      previous,
-    }:
+    { factory, previous, ... }:
     let
       layer = factory.lib.mkLayerFlake {
         name = "03-gcc15";
         inherit previous;
-        trees =
-          { variant, ... }: [
+        trees = { variant, ... }: [
           {
             package = "debian-gcc15";
             path = "${variant.debian.gcc15}";

@@ -10,17 +10,12 @@
   };
 
   outputs =
-    {
-      self,
-      factory,
-      previous,
-    }:
+    { factory, previous, ... }:
     let
       layer = factory.lib.mkLayerFlake {
         name = "05-pak3";
         inherit previous;
-        trees =
-          { variant, ... }: variant.pythonEntries "05-pak3";
+        trees = { variant, ... }: variant.pythonEntries "05-pak3";
       };
     in
     # Names first: Nix resolves relative inputs through the flake's own outputs.

@@ -10,17 +10,12 @@
   };
 
   outputs =
-    {
-      self,
-      factory,
-      previous,
-    }:
+    { factory, previous, ... }:
     let
       layer = factory.lib.mkLayerFlake {
         name = "06-cupy";
         inherit previous;
-        trees =
-          { variant, ... }: variant.pythonEntries "06-cupy";
+        trees = { variant, ... }: variant.pythonEntries "06-cupy";
       };
     in
     # Names first: Nix resolves relative inputs through the flake's own outputs.

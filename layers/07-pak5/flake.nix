@@ -10,17 +10,12 @@
   };
 
   outputs =
-    {
-      self,
-      factory,
-      previous,
-    }:
+    { factory, previous, ... }:
     let
       layer = factory.lib.mkLayerFlake {
         name = "07-pak5";
         inherit previous;
-        trees =
-          { variant, ... }: variant.pythonEntries "07-pak5";
+        trees = { variant, ... }: variant.pythonEntries "07-pak5";
       };
     in
     # Names first: Nix resolves relative inputs through the flake's own outputs.

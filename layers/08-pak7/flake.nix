@@ -10,17 +10,12 @@
   };
 
   outputs =
-    {
-      self,
-      factory,
-      previous,
-    }:
+    { factory, previous, ... }:
     let
       layer = factory.lib.mkLayerFlake {
         name = "08-pak7";
         inherit previous;
-        trees =
-          { variant, ... }: variant.pythonEntries "08-pak7";
+        trees = { variant, ... }: variant.pythonEntries "08-pak7";
       };
     in
     # Names first: Nix resolves relative inputs through the flake's own outputs.

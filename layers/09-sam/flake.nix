@@ -10,17 +10,12 @@
   };
 
   outputs =
-    {
-      self,
-      factory,
-      previous,
-    }:
+    { factory, previous, ... }:
     let
       layer = factory.lib.mkLayerFlake {
         name = "09-sam";
         inherit previous;
-        trees =
-          { variant, ... }: variant.pythonEntries "09-sam";
+        trees = { variant, ... }: variant.pythonEntries "09-sam";
       };
     in
     # Names first: Nix resolves relative inputs through the flake's own outputs.

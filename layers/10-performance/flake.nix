@@ -10,17 +10,12 @@
   };
 
   outputs =
-    {
-      self,
-      factory,
-      previous,
-    }:
+    { factory, previous, ... }:
     let
       layer = factory.lib.mkLayerFlake {
         name = "10-performance";
         inherit previous;
-        trees =
-          { variant, ... }: variant.pythonEntries "10-performance";
+        trees = { variant, ... }: variant.pythonEntries "10-performance";
       };
     in
     # Names first: Nix resolves relative inputs through the flake's own outputs.

@@ -10,17 +10,12 @@
   };
 
   outputs =
-    {
-      self,
-      factory,
-      previous,
-    }:
+    { factory, previous, ... }:
     let
       layer = factory.lib.mkLayerFlake {
         name = "11-app";
         inherit previous;
-        trees =
-          { variant, ... }: [
+        trees = { variant, ... }: [
           {
             package = "layer-11-files";
             path = "${variant.fileTree "layer-11-files" ./root}";

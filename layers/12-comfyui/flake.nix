@@ -10,11 +10,7 @@
   };
 
   outputs =
-    {
-      self,
-      factory,
-      previous,
-    }:
+    { factory, previous, ... }:
     let
       layer = factory.lib.mkLayerFlake {
         name = "12-comfyui";
@@ -25,13 +21,20 @@
           ++ [
             {
               package = "linker-cache";
-              path = "${variant.linkerCache (builtins.concatMap (layer: map (entry: entry.path) below.${layer}) [ "01-base-cuda" "02-python-tools" "03-gcc15" ])}";
+              path = "${variant.linkerCache (
+                builtins.concatMap (layer: map (entry: entry.path) below.${layer}) [
+                  "01-base-cuda"
+                  "02-python-tools"
+                  "03-gcc15"
+                ]
+              )}";
             }
           ];
         config = variant: {
           Labels = {
             "org.opencontainers.image.description" = variant.definition.description;
-            "org.opencontainers.image.source" = "https://github.com/comfyui-image-factory/comfyui-image-factory";
+            "org.opencontainers.image.source" =
+              "https://github.com/comfyui-image-factory/comfyui-image-factory";
             "org.opencontainers.image.version" = variant.definition.tag;
             "io.comfyui-boot.omitted" = builtins.concatStringsSep " " variant.omitted;
           };

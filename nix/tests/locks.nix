@@ -6,7 +6,9 @@ let
   );
   unknownLayers =
     name:
-    builtins.filter (package: !builtins.elem package.layer layers) (locks.python.${name}.package or [ ]);
+    builtins.filter (package: !builtins.elem package.layer layers) (
+      locks.python.${name}.package or [ ]
+    );
 in
 {
   "locks.defaultVariantIsLocked" = {
