@@ -1,7 +1,7 @@
 //! Merges the trees of a logical layer and lays the result out in blobs.
 //!
-//! **Invariant**: each path is written once per blob, after its parents; a file is
-//! in one blob only; a directory has the same mode in every blob.
+//! **Invariant**: each path is written once per blob, after its parents, the root first;
+//! a file is in one blob only; a directory has the same mode in every blob.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Conflict, Error, MAX_CONFLICTS, show};
 use crate::files::At as _;
-use crate::tar_header::{END, header, padding};
-use crate::tree::{Entries, Entry, Kind};
+use crate::tar_header::{BLOCK_BYTES, END, header, padding};
+use crate::tree::{DIRECTORY_MODE, Entries, Entry, Kind};
 
 /// Is one member of a blob.
 #[derive(Debug)]
@@ -75,7 +75,8 @@ pub(crate) fn tar_bytes(path: &[u8], entry: &Entry) -> u64 {
 pub(crate) fn assign(tree_bytes: &[u64], max_blob_bytes: u64) -> Vec<usize> {
     let mut blob = 0;
     let mut blob_bytes: u64 = 0;
-    let limit = max_blob_bytes.saturating_sub(END.len() as u64);
+    // Beside its trees, a blob has a header for the root and an end.
+    let limit = max_blob_bytes.saturating_sub(BLOCK_BYTES + END.len() as u64);
     tree_bytes
         .iter()
         .map(|tree_bytes| {
@@ -249,6 +250,9 @@ fn lay_out(owned: BTreeMap<Vec<u8>, Owned>, n_blobs: usize) -> Merged {
             directory_modes.insert(path.clone(), entry.mode);
         }
         for number in numbers {
+            if blobs[number].members.is_empty() {
+                blobs[number].push(root());
+            }
             blobs[number].push(Member {
                 path: path.clone(),
                 entry: entry.clone(),
@@ -265,6 +269,21 @@ fn lay_out(owned: BTreeMap<Vec<u8>, Owned>, n_blobs: usize) -> Merged {
         blobs,
         directory_modes,
         directory_symlinks,
+    }
+}
+
+/// Returns the member for the root, without which podman gives a container's `/` mode 0555.
+///
+/// Its name in the tar is `/`: docker and podman pass over a `./`.
+fn root() -> Member {
+    Member {
+        path: Vec::new(),
+        entry: Entry {
+            kind: Kind::Directory,
+            mode: DIRECTORY_MODE,
+            has_explicit_mode: false,
+        },
+        tree: 0,
     }
 }
 
@@ -319,8 +338,8 @@ mod tests {
             (&[5000, 3000, 3000, 9000, 100], 10_000, &[0, 0, 1, 2, 3]),
             (&[20_000, 0, 1, 20_000], 10_000, &[0, 0, 1, 2]),
             (&[0, 20_000, 0], 10_000, &[0, 0, 0]),
-            (&[4488, 4488], 10_000, &[0, 0]),
-            (&[4488, 4489], 10_000, &[0, 1]),
+            (&[4232, 4232], 10_000, &[0, 0]),
+            (&[4232, 4233], 10_000, &[0, 1]),
             (&[1, 1], 0, &[0, 1]),
         ] {
             assert_eq!(assign(sizes, limit), expected, "{sizes:?}");

@@ -83,39 +83,39 @@ fn ok_from_request_to_archive() {
     status: 0
     --- stdout
     layer    packages  files    size  diff_id
-    05-pak3         1      1  0.0 MB  sha256:26197045f285f1369777833e6394ca4a1a841b9b776446dc9e7a110883e4f518
+    05-pak3         1      1  0.0 MB  sha256:7570e7f603074e0d4455c1acd0441ff0058191cf9b14c2c8996f3c30958af95e
 
     reference  boot:1
     size       0.0 MB
-    image ID   sha256:f0a7b3eb726ac459dffee73d3afb54db9c73d06f8332e3f51d07b58be496f5b6
-    manifest   sha256:d97cdd7c17772f1c45c927bffe1401dd7a8b622789974e9b2a4e0733d890b964
+    image ID   sha256:685ba08347742e92d5909451a43ecda50385c239cbd6c3e977546b170609d2dd
+    manifest   sha256:2307b71ae58d92a8216d7c494eba01e6dc282318741101244a3567c2ca41ca56
     --- stderr
     ");
     insta::assert_snapshot!(report(&store, &run(&store, &["inspect", "--json", "--image", "image.json"])), @r#"
     status: 0
     --- stdout
     {
-      "image_id": "sha256:f0a7b3eb726ac459dffee73d3afb54db9c73d06f8332e3f51d07b58be496f5b6",
+      "image_id": "sha256:685ba08347742e92d5909451a43ecda50385c239cbd6c3e977546b170609d2dd",
       "layers": [
         {
           "blobs": [
             {
-              "diff_id": "sha256:26197045f285f1369777833e6394ca4a1a841b9b776446dc9e7a110883e4f518",
+              "diff_id": "sha256:7570e7f603074e0d4455c1acd0441ff0058191cf9b14c2c8996f3c30958af95e",
               "n_files": 1,
               "n_packages": 1,
-              "size_bytes": 3072
+              "size_bytes": 3584
             }
           ],
           "n_files": 1,
           "n_packages": 1,
           "name": "05-pak3",
-          "size_bytes": 3072
+          "size_bytes": 3584
         }
       ],
-      "manifest_digest": "sha256:d97cdd7c17772f1c45c927bffe1401dd7a8b622789974e9b2a4e0733d890b964",
+      "manifest_digest": "sha256:2307b71ae58d92a8216d7c494eba01e6dc282318741101244a3567c2ca41ca56",
       "reference": "boot:1",
       "schema_version": 1,
-      "size_bytes": 3072
+      "size_bytes": 3584
     }
     --- stderr
     "#);
@@ -158,7 +158,7 @@ fn ok_from_request_to_archive() {
     insta::assert_snapshot!(report(&store, &run(&store, &["check", "--layout", "layout"])), @"
     status: 0
     --- stdout
-    layout: 1 image(s), 3 blobs, 3741 bytes, all sound
+    layout: 1 image(s), 3 blobs, 4253 bytes, all sound
     --- stderr
     ");
 }

@@ -46,12 +46,12 @@ fn ok_every_digest() {
             Digest::of(&oci_archive),
         ),
         @"
-    base     sha256:b7a6e4a3d2c927b108dc5692a30d9f6062311b6874a4b2a922061f07ef090383
-    python   sha256:62d2b6793fba8e78d7c6bd00dc6341c3a2a5be996e0cc814736e2d0f0491a50b
-    config   sha256:cfda65288f3397ce2991c691845704f252cda0feec520107d488c6e5c00fe68e
-    manifest sha256:f0593d42e8d81bdac2eaaece6d17d9bf6975a2a84c7a12320b8cd5447434d1b1
-    docker   sha256:d9d87514ffdc57453c813e107fb90c3dd27b57e5b4a06c7e2956d9ef90afc892
-    oci      sha256:ca99a8a1e325cd1bfdebbc75bdf6d85234f5b56cba5a1ab48e3cb4fed986f175
+    base     sha256:732f52d1d7250dbc19f305bef15dd8d1e02b0f1680eb57a50707820e6ec96274
+    python   sha256:9de3127bbbc92d2aa30a1ab735b0d47fe98c49eab8677e01a7f95de3d701b9a1
+    config   sha256:bd87f63163bcefb2cb2c034628f55ac7b971ffdd255289de32694bb17f04dc53
+    manifest sha256:834d56e3a0aa58ef702eeaf3c45bedd94817b091b38dc5238fa4fba7e38f1ecf
+    docker   sha256:d4f36f9a0029a9a8f6113879c033aa03dd57210f95818d951fab1fb603c74b18
+    oci      sha256:a6ee7d585b1ac4259ce3972b76706e110d40d33bc2c521fb71ba9d8a68eb6161
     "
     );
 }
@@ -61,6 +61,7 @@ fn ok_base_layer() {
     let store = Store::new();
     let [base, ..] = small_layers(&store);
     insta::assert_snapshot!(listing(&blob_bytes(&base, 0)), @r##"
+    d 0755 /
     l 0777 bin -> usr/bin
     d 0755 etc/
     - 0644 etc/hosts "localhost\n"
@@ -80,11 +81,11 @@ fn ok_documents() {
     let image = store.image(&specs);
     assert_eq!(image.layers.len(), 3);
     assert!(image.layers[1].blobs.is_empty());
-    insta::assert_snapshot!(image.config.json, @r#"{"architecture":"amd64","config":{"Cmd":["/entrypoint"],"Env":["PATH=/usr/bin"],"Volumes":{"/root":{}},"WorkingDir":"/root"},"created":"1970-01-01T00:00:01Z","history":[{"created":"1970-01-01T00:00:01Z","created_by":"layer 01-base"},{"created":"1970-01-01T00:00:01Z","created_by":"layer 03-python"}],"os":"linux","rootfs":{"diff_ids":["sha256:b7a6e4a3d2c927b108dc5692a30d9f6062311b6874a4b2a922061f07ef090383","sha256:62d2b6793fba8e78d7c6bd00dc6341c3a2a5be996e0cc814736e2d0f0491a50b"],"type":"layers"}}"#);
-    insta::assert_snapshot!(image.manifest.json, @r#"{"config":{"digest":"sha256:cfda65288f3397ce2991c691845704f252cda0feec520107d488c6e5c00fe68e","mediaType":"application/vnd.oci.image.config.v1+json","size":501},"layers":[{"digest":"sha256:b7a6e4a3d2c927b108dc5692a30d9f6062311b6874a4b2a922061f07ef090383","mediaType":"application/vnd.oci.image.layer.v1.tar","size":6656},{"digest":"sha256:62d2b6793fba8e78d7c6bd00dc6341c3a2a5be996e0cc814736e2d0f0491a50b","mediaType":"application/vnd.oci.image.layer.v1.tar","size":11264}],"mediaType":"application/vnd.oci.image.manifest.v1+json","schemaVersion":2}"#);
-    insta::assert_snapshot!(image.index_json(&"localhost/other:tag".parse().unwrap()).unwrap(), @r#"{"manifests":[{"annotations":{"io.containerd.image.name":"localhost/other:tag","org.opencontainers.image.ref.name":"tag"},"digest":"sha256:f0593d42e8d81bdac2eaaece6d17d9bf6975a2a84c7a12320b8cd5447434d1b1","mediaType":"application/vnd.oci.image.manifest.v1+json","platform":{"architecture":"amd64","os":"linux"},"size":548}],"mediaType":"application/vnd.oci.image.index.v1+json","schemaVersion":2}"#);
+    insta::assert_snapshot!(image.config.json, @r#"{"architecture":"amd64","config":{"Cmd":["/entrypoint"],"Env":["PATH=/usr/bin"],"Volumes":{"/root":{}},"WorkingDir":"/root"},"created":"1970-01-01T00:00:01Z","history":[{"created":"1970-01-01T00:00:01Z","created_by":"layer 01-base"},{"created":"1970-01-01T00:00:01Z","created_by":"layer 03-python"}],"os":"linux","rootfs":{"diff_ids":["sha256:732f52d1d7250dbc19f305bef15dd8d1e02b0f1680eb57a50707820e6ec96274","sha256:9de3127bbbc92d2aa30a1ab735b0d47fe98c49eab8677e01a7f95de3d701b9a1"],"type":"layers"}}"#);
+    insta::assert_snapshot!(image.manifest.json, @r#"{"config":{"digest":"sha256:bd87f63163bcefb2cb2c034628f55ac7b971ffdd255289de32694bb17f04dc53","mediaType":"application/vnd.oci.image.config.v1+json","size":501},"layers":[{"digest":"sha256:732f52d1d7250dbc19f305bef15dd8d1e02b0f1680eb57a50707820e6ec96274","mediaType":"application/vnd.oci.image.layer.v1.tar","size":7168},{"digest":"sha256:9de3127bbbc92d2aa30a1ab735b0d47fe98c49eab8677e01a7f95de3d701b9a1","mediaType":"application/vnd.oci.image.layer.v1.tar","size":11776}],"mediaType":"application/vnd.oci.image.manifest.v1+json","schemaVersion":2}"#);
+    insta::assert_snapshot!(image.index_json(&"localhost/other:tag".parse().unwrap()).unwrap(), @r#"{"manifests":[{"annotations":{"io.containerd.image.name":"localhost/other:tag","org.opencontainers.image.ref.name":"tag"},"digest":"sha256:834d56e3a0aa58ef702eeaf3c45bedd94817b091b38dc5238fa4fba7e38f1ecf","mediaType":"application/vnd.oci.image.manifest.v1+json","platform":{"architecture":"amd64","os":"linux"},"size":548}],"mediaType":"application/vnd.oci.image.index.v1+json","schemaVersion":2}"#);
     let archive = members(&docker_archive(&image).unwrap());
-    insta::assert_snapshot!(String::from_utf8_lossy(&archive["manifest.json"]), @r#"[{"Config":"cfda65288f3397ce2991c691845704f252cda0feec520107d488c6e5c00fe68e.json","Layers":["b7a6e4a3d2c927b108dc5692a30d9f6062311b6874a4b2a922061f07ef090383/layer.tar","62d2b6793fba8e78d7c6bd00dc6341c3a2a5be996e0cc814736e2d0f0491a50b/layer.tar"],"RepoTags":["comfyui-boot:test"]}]"#);
+    insta::assert_snapshot!(String::from_utf8_lossy(&archive["manifest.json"]), @r#"[{"Config":"bd87f63163bcefb2cb2c034628f55ac7b971ffdd255289de32694bb17f04dc53.json","Layers":["732f52d1d7250dbc19f305bef15dd8d1e02b0f1680eb57a50707820e6ec96274/layer.tar","9de3127bbbc92d2aa30a1ab735b0d47fe98c49eab8677e01a7f95de3d701b9a1/layer.tar"],"RepoTags":["comfyui-boot:test"]}]"#);
     for blob in image.blobs() {
         let bytes = &archive[&format!("{}/layer.tar", blob.diff_id.hex())];
         assert_eq!(Digest::of(bytes), blob.diff_id);

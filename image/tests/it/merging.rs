@@ -31,6 +31,7 @@ fn ok_directories_merge_and_identical_files_are_one() {
     );
     assert_eq!(layer.directory_symlinks, ["l"]);
     insta::assert_snapshot!(listing(&blob_bytes(&layer, 0)), @r#"
+    d 0755 /
     d 0755 d/
     - 0644 d/a "same"
     - 0644 d/b ""
@@ -49,6 +50,7 @@ fn ok_explicit_directory_mode_wins_in_either_order() {
         let layer = spec("05-test", &trees);
         insta::allow_duplicates! {
             insta::assert_snapshot!(listing(&blob_bytes(&layer, 0)), @r#"
+            d 0755 /
             d 1777 tmp/
             - 0644 tmp/x ""
             "#);
@@ -93,7 +95,7 @@ fn ok_blobs_split_between_packages() {
         assert_eq!(bytes.len() as u64, blob.size_bytes);
         assert!(blob.size_bytes <= 12_000);
         assert!(
-            listing(&bytes).starts_with("d 0700 d/\n"),
+            listing(&bytes).starts_with("d 0755 /\nd 0700 d/\n"),
             "one mode in every blob"
         );
     }

@@ -65,7 +65,8 @@ proptest! {
 
         let bytes = blob_bytes(&one, 0);
         prop_assert_eq!(bytes.len() as u64, one.size_bytes);
-        let found = read_tar(&bytes);
+        let mut found = read_tar(&bytes);
+        prop_assert_eq!(found.remove(0).path, b"/");
         let trimmed = |path: &[u8]| path.strip_suffix(b"/").unwrap_or(path).to_vec();
         let paths: Vec<_> = found.iter().map(|found| trimmed(&found.path)).collect();
         prop_assert!(paths.is_sorted(), "sorted");

@@ -24,8 +24,8 @@ fn err_flipped_byte_in_a_tree() {
     assert_eq!(error.exit_code(), 1);
     insta::assert_snapshot!(error.render(), @"
     error: layer `02-b`: a package tree of this blob is not what the spec was computed from
-    expected: sha256:a089a9b79f7146a47dc1122471fa85f1ca3ccff62d0093a573f3e2063ab53e1e (2048 bytes)
-    found:    sha256:86e73096393845c27c92855c9599119027d451f7508096c5d1c14e3fffc0bdb7 (2048 bytes)
+    expected: sha256:c0bac7de8950c2337d8056e0824143bdc701db411591f5525de1dd7f1178d478 (2560 bytes)
+    found:    sha256:ba9a47518cf0329b23fa679ff08c33c8288e627019e4a2f626b0d734e37fd1fb (2560 bytes)
 
     hint: check the store with `nix store verify --all`, and repair it with `nix store repair PATH`
     ");
