@@ -27,6 +27,7 @@ let
       }) stems
     );
   variantsFile = readTOML (root + "/package-lists/variants.toml");
+  exclusionsFile = readTOML (root + "/package-lists/exclusions.toml");
   python = tomlFiles (directory + "/python");
 in
 {
@@ -34,6 +35,12 @@ in
   inherit python;
   sources = readTOML (directory + "/sources.toml");
   seed = readTOML (directory + "/seed.toml");
+  # Names of what a variant leaves out; `git` stands for everything from git.
+  exclusionsOf =
+    variant:
+    map (exclusion: exclusion.name or exclusion.all) (
+      builtins.filter (exclusion: builtins.elem variant exclusion.variants) exclusionsFile.exclusion
+    );
   cargo = readTOML (root + "/Cargo.lock");
   defaultVariant = variantsFile.default;
   # A variant without a lock is known, but cannot be built yet.

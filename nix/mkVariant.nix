@@ -116,7 +116,7 @@ in
   /**
     Requested things this variant leaves out, by name.
   */
-  omitted = map (omission: omission.name) (definition.omit or [ ]);
+  omitted = locks.exclusionsOf name;
 
   /**
     `/etc/ld.so.cache` of the finished image, from the layers that hold libraries.

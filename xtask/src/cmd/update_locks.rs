@@ -200,22 +200,45 @@ fn check(ctx: &Ctx, args: &UpdateLocksArgs) -> Result<()> {
         stale.push("sources".to_owned());
     }
     stale.extend(python::check(ctx, &args.variants)?);
+    let exclusions = python::check_exclusions(ctx, &debian::image_packages(ctx)?, &stale)?;
     if ctx.json {
-        ctx.ui
-            .data(json!({ "schema_version": 1, "stale": stale }).to_string())?;
+        let document = json!({
+            "schema_version": 1,
+            "stale": stale,
+            "exclusions": exclusions,
+        });
+        ctx.ui.data(document.to_string())?;
     }
-    if stale.is_empty() {
+    let mut messages = Vec::new();
+    let mut hints = Vec::new();
+    if !stale.is_empty() {
+        let head = match stale.len() {
+            1 => "one lock does not belong to the lists as they are".to_owned(),
+            n => format!("{n} locks do not belong to the lists as they are"),
+        };
+        let files = stale
+            .iter()
+            .map(|name| format!("package-lists/locks/{name}.toml"));
+        messages.push(with_lines(head, files));
+        hints.push("run `cargo xtask update-locks` and commit the locks with the lists");
+    }
+    if !exclusions.is_empty() {
+        let head = "requests, locks and `package-lists/exclusions.toml` do not agree".to_owned();
+        messages.push(with_lines(head, exclusions));
+        hints.push("what a variant lacks has an entry in `package-lists/exclusions.toml` with reason and way back; what it has, has none");
+    }
+    if messages.is_empty() {
         ctx.ui.status("lists and locks agree");
         return Ok(());
     }
-    let mut message = match stale.len() {
-        1 => "one lock does not belong to the lists as they are".to_owned(),
-        n => format!("{n} locks do not belong to the lists as they are"),
-    };
-    for name in &stale {
-        message.push_str(&format!("\n  package-lists/locks/{name}.toml"));
+    let failure = error::not_right(messages.join("\n"));
+    Err(hints.into_iter().fold(failure, error::Failure::hint).into())
+}
+
+fn with_lines(mut head: String, lines: impl IntoIterator<Item = String>) -> String {
+    for line in lines {
+        head.push_str("\n  ");
+        head.push_str(&line);
     }
-    Err(error::not_right(message)
-        .hint("run `cargo xtask update-locks` and commit the locks with the lists")
-        .into())
+    head
 }

@@ -10,6 +10,7 @@ use super::config::{Config, parse_list};
 use super::control::stanzas;
 use crate::ctx::Ctx;
 use crate::error;
+use crate::layer::LayerName;
 use crate::list::{self, Fault, Line};
 use crate::lock::{DebianLock, DebianPackage, PREAMBLE};
 
@@ -69,6 +70,19 @@ pub fn check(ctx: &Ctx) -> Result<Vec<String>> {
         .into_iter()
         .filter(|name| !is_current(&inputs, name))
         .map(|name| format!("debian/{name}"))
+        .collect())
+}
+
+/// Names of the packages that are locked for the image's layers (roots `NN-name`).
+///
+/// # Errors
+/// An unreadable or wrong list or lock.
+pub fn image_packages(ctx: &Ctx) -> Result<BTreeSet<String>> {
+    let locks = read(ctx)?.locks.into_iter();
+    Ok(locks
+        .filter(|(root, _)| root.parse::<LayerName>().is_ok())
+        .flat_map(|(_, lock)| lock.packages)
+        .map(|package| package.name)
         .collect())
 }
 

@@ -51,7 +51,7 @@ pub(super) fn check_files(
         job.variant.abi,
         lines.join("\n  ")
     ))
-    .hint("bound the version in `package-lists/constraints.txt`, omit the line, or add a recipe and name it in `sdists` (both in `package-lists/variants.toml`)")
+    .hint("bound the version in `package-lists/constraints.txt`, exclude it in `package-lists/exclusions.toml`, or add a recipe and name it in `sdists` of `package-lists/variants.toml`")
     .into())
 }
 

@@ -69,6 +69,6 @@ pub(super) fn explain(
         message.push_str(line.trim_end());
     }
     error::bad_input(message)
-        .hint("correct the line, or change the bound that excludes it; a variant may also omit a line (`package-lists/variants.toml`)")
+        .hint("correct the line, or change the bound that excludes it; a variant may also leave out a line (`package-lists/exclusions.toml`)")
         .into()
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
 
+use super::exclusions::{Exclusions, Requested};
 use super::name::PackageName;
 use super::requirement::{Requirement, parse_list};
 use super::sources::{self, Sources};
@@ -31,9 +32,12 @@ pub const LAYERS: [(&str, &str); 10] = [
 const BUILD: [(&str, &str); 1] = [("build", "build.txt")];
 /// Name of the lock of [`BUILD`].
 pub(super) const BUILD_NAME: &str = "build";
-/// glibc 2.41 of the base, Debian 13.
+
+/// Everything people wrote.
 pub(super) struct Inputs {
     pub variants: Variants,
+    pub exclusions: Exclusions,
+    pub requested: Requested,
     pub constraints: Vec<(Line, Requirement)>,
     pub lists: BTreeMap<&'static str, Vec<(Line, Requirement)>>,
     pub sources: Sources,
@@ -47,8 +51,9 @@ pub(super) struct Job<'a> {
 }
 
 pub(super) fn read(ctx: &Ctx) -> Result<Inputs> {
-    let variants = Variants::parse(&fs_err::read_to_string(ctx.lists().join("variants.toml"))?)
-        .map_err(|reason| error::bad_input(format!("`package-lists/variants.toml`: {reason}")))?;
+    let variants = read_toml(ctx, "variants.toml", Variants::parse)?;
+    let exclusions = read_toml(ctx, "exclusions.toml", Exclusions::parse)?;
+    let requested = read_toml(ctx, "requested.toml", Requested::parse)?;
     let mut faults = Vec::new();
     let mut read_list = |name: &str| -> Result<Vec<(Line, Requirement)>> {
         let file = format!("package-lists/{name}");
@@ -81,10 +86,18 @@ pub(super) fn read(ctx: &Ctx) -> Result<Inputs> {
     }
     Ok(Inputs {
         variants,
+        exclusions,
+        requested,
         constraints,
         lists,
         sources,
     })
+}
+
+fn read_toml<T>(ctx: &Ctx, name: &str, parse: fn(&str) -> Result<T, String>) -> Result<T> {
+    let text = fs_err::read_to_string(ctx.lists().join(name))?;
+    Ok(parse(&text)
+        .map_err(|reason| error::bad_input(format!("`package-lists/{name}`: {reason}")))?)
 }
 
 /// A git line needs a pin with the same revision.
@@ -134,7 +147,6 @@ pub(super) fn jobs<'a>(inputs: &'a Inputs, names: &'a [String]) -> Result<Vec<Jo
         // Pure wheels: any variant's interpreter gives the same answer.
         let mut variant = known[&inputs.variants.default].clone();
         variant.provided.clear();
-        variant.omit.clear();
         variant.constraints.clear();
         variant.without_constraints.clear();
         variant.direct.clear();
@@ -171,7 +183,6 @@ pub(super) struct LayerInput<'a> {
 
 pub(super) fn layer_inputs<'a>(inputs: &'a Inputs, job: &Job<'a>) -> Vec<LayerInput<'a>> {
     let variant = &job.variant;
-    let is_omitted = |name: &PackageName| variant.omit.iter().any(|omit| omit.name == *name);
     job.layers
         .iter()
         .map(|(layer, file)| {
@@ -184,7 +195,7 @@ pub(super) fn layer_inputs<'a>(inputs: &'a Inputs, job: &Job<'a>) -> Vec<LayerIn
             };
             for (line, requirement) in &inputs.lists[file] {
                 let name = requirement.name();
-                if is_omitted(name) {
+                if inputs.exclusions.has(name.as_str(), job.name) {
                     continue;
                 }
                 let by = variant.provided.iter().find(|one| one.name == *name);

@@ -4,6 +4,7 @@
 //! layer owns it, is decided here.
 
 mod assemble;
+mod exclusions;
 mod explain;
 mod inputs;
 mod interpreter;
@@ -17,10 +18,11 @@ mod uv;
 mod variants;
 mod wheel;
 
+pub use exclusions::{Class, Exclusion, Exclusions, Requested};
 pub use inputs::LAYERS;
 pub use name::PackageName;
 pub use requirement::{Requirement, parse_list};
 pub use sources::{check as check_sources, update as update_sources};
-pub use update::{Options, VariantUpdate, check, update};
-pub use variants::{Omission, Provided, Variant, Variants};
+pub use update::{Options, VariantUpdate, check, check_exclusions, update};
+pub use variants::{Provided, Variant, Variants};
 pub use wheel::{Abi, Target, WheelFilename};

@@ -1,6 +1,6 @@
 //! Locks one variant after the other; keeps what is locked unless told otherwise.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use super::explain::explain;
 use super::inputs::{Inputs, Job, LayerInput, constraints, jobs, layer_inputs, list_sha256, read};
 use super::uv::{Compile, Uv};
 use super::wheel::Target;
-use super::{interpreter, resolution};
+use super::{exclusions, interpreter, resolution};
 use crate::ctx::Ctx;
 use crate::error;
 use crate::lock::{PREAMBLE, PythonLock, Sha256};
@@ -66,6 +66,30 @@ pub fn check(ctx: &Ctx, variants: &[String]) -> Result<Vec<String>> {
         }
     }
     Ok(stale)
+}
+
+/// What is wrong with `exclusions.toml`, each fault on a line of its own; no network. A
+/// variant is compared with its lock unless the lock is missing or among `stale`. `debian`
+/// has the Debian packages of the image.
+///
+/// # Errors
+/// An unreadable or wrong list or lock.
+pub fn check_exclusions(
+    ctx: &Ctx,
+    debian: &BTreeSet<String>,
+    stale: &[String],
+) -> Result<Vec<String>> {
+    let inputs = read(ctx)?;
+    let mut locks = BTreeMap::new();
+    for name in inputs.variants.variant.keys() {
+        if stale.contains(&format!("python/{name}")) {
+            continue;
+        }
+        if let Some(lock) = read_lock(ctx, name)? {
+            locks.insert(name.as_str(), lock);
+        }
+    }
+    Ok(exclusions::faults(&inputs, &locks, debian))
 }
 
 /// Resolves what changed; needs the network only then.

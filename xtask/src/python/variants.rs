@@ -50,24 +50,9 @@ pub struct Variant {
     /// Distributions that may come as sdist, each with a build recipe.
     #[serde(default)]
     pub sdists: Vec<PackageName>,
-    /// List lines that the variant leaves out.
-    #[serde(default)]
-    pub omit: Vec<Omission>,
     /// Distributions whose files another one brings.
     #[serde(default)]
     pub provided: Vec<Provided>,
-}
-
-/// Why a variant leaves out a list line.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Omission {
-    /// Project name.
-    pub name: PackageName,
-    /// Why it is not there.
-    pub reason: String,
-    /// What would bring it back.
-    pub lifts: String,
 }
 
 /// A distribution that is satisfied by another one's files and gets metadata only.

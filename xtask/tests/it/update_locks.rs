@@ -108,6 +108,36 @@ fn err_check_names_a_root_and_those_above_it() {
 }
 
 #[test]
+fn err_check_names_what_is_neither_locked_nor_excluded() {
+    let sandbox = checkout();
+    let path = sandbox.ctx.lists().join("exclusions.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert!(text.contains("name = \"cozy-comfy\""));
+    let text = text.replace("name = \"cozy-comfy\"", "name = \"cozy-confy\"");
+    std::fs::write(&path, text).unwrap();
+    let (kind, text) = run(&sandbox.ctx, &["--check", "--variant", "slim"]).unwrap();
+    assert_eq!(kind, Kind::NotRight);
+    assert!(
+        text.starts_with(
+            "requests, locks and `package-lists/exclusions.toml` do not agree\n  the exclusion of `cozy-confy` is not needed: nothing of that name is requested; the nearest name is `cozy-comfy`\n  `cozy-comfy` (requested.toml) is neither locked nor excluded in `gil`, `megapak`"
+        ),
+        "{text}"
+    );
+}
+
+#[test]
+fn err_exclusions_that_cannot_be_read() {
+    let sandbox = checkout();
+    let entry = "\n[[exclusion]]\nname = \"x\"\nvariants = []\nreason = \"r\"\nlifts = \"l\"\n";
+    let (kind, text) = run_after(&sandbox, "exclusions.toml", entry, &["--check"]).unwrap();
+    assert_eq!(kind, Kind::BadInput);
+    assert_eq!(
+        text,
+        "`package-lists/exclusions.toml`: the exclusion of `x` names no variant"
+    );
+}
+
+#[test]
 fn err_offline_resolution() {
     let sandbox = checkout();
     let (kind, text) = run_after(&sandbox, "build.txt", "attrs\n", &[]).unwrap();
