@@ -43,6 +43,8 @@ in
     );
   cargo = readTOML (root + "/Cargo.lock");
   defaultVariant = variantsFile.default;
+  # Of variants that do not name their own.
+  cudaArchitectures = variantsFile.cuda_architectures;
   # A variant without a lock is known, but cannot be built yet.
   variants = builtins.intersectAttrs python variantsFile.variant;
 }

@@ -119,6 +119,11 @@ in
   omitted = locks.exclusionsOf name;
 
   /**
+    What CUDA code is compiled for: `[ "8.0" "12.0+PTX" ]`, as `TORCH_CUDA_ARCH_LIST` has it.
+  */
+  cudaArchitectures = definition.cuda_architectures or locks.cudaArchitectures;
+
+  /**
     `/etc/ld.so.cache` of the finished image, from the layers that hold libraries.
   */
   linkerCache =

@@ -4,6 +4,7 @@ pub mod check;
 pub mod cli;
 pub mod cmd;
 pub mod ctx;
+pub mod cuda;
 pub mod debian;
 pub mod engine;
 pub mod error;

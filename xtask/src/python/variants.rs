@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::name::PackageName;
 use super::wheel::Abi;
+use crate::cuda::{self, CudaArchitecture};
 
 /// `package-lists/variants.toml`.
 #[derive(Debug, Clone, Deserialize)]
@@ -15,6 +16,8 @@ pub struct Variants {
     pub schema_version: u32,
     /// What is built when no variant is named.
     pub default: String,
+    /// What CUDA code is compiled for, in variants that do not name their own.
+    pub cuda_architectures: Vec<CudaArchitecture>,
     /// By name.
     pub variant: BTreeMap<String, Variant>,
 }
@@ -50,6 +53,9 @@ pub struct Variant {
     /// Distributions that may come as sdist, each with a build recipe.
     #[serde(default)]
     pub sdists: Vec<PackageName>,
+    /// What its CUDA code is compiled for, instead of the file's list.
+    #[serde(default)]
+    pub cuda_architectures: Option<Vec<CudaArchitecture>>,
     /// Distributions whose files another one brings.
     #[serde(default)]
     pub provided: Vec<Provided>,
@@ -88,6 +94,48 @@ impl Variants {
                 variants.default
             ));
         }
+        cuda::check_list(&variants.cuda_architectures)?;
+        for (name, variant) in &variants.variant {
+            if let Some(own) = &variant.cuda_architectures {
+                cuda::check_list(own).map_err(|reason| format!("variant `{name}`: {reason}"))?;
+            }
+        }
         Ok(variants)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(lists: &str, own: &str) -> Result<Variants, String> {
+        Variants::parse(&format!(
+            "schema_version = 1\ndefault = 'a'\n{lists}\n[variant.a]\nabi = 'cp314t'\ntag = 't'\ndescription = 'd'\ngit = false\n{own}\n"
+        ))
+    }
+
+    #[test]
+    fn ok_architectures_of_a_variant() {
+        let all = "cuda_architectures = ['8.0', '12.0+PTX']";
+        let variants = parse(all, "cuda_architectures = ['9.0']").unwrap();
+        assert_eq!(variants.cuda_architectures.len(), 2);
+        let own = variants.variant["a"].cuda_architectures.as_ref().unwrap();
+        assert_eq!(own[0].to_string(), "9.0");
+    }
+
+    #[test]
+    fn err_architectures() {
+        let reason = parse("cuda_architectures = ['9']", "").unwrap_err();
+        assert!(reason.contains("`9` is no CUDA architecture"), "{reason}");
+        let reason = parse("", "").unwrap_err();
+        assert!(
+            reason.contains("missing field `cuda_architectures`"),
+            "{reason}"
+        );
+        let all = "cuda_architectures = ['8.0']";
+        assert_eq!(
+            parse(all, "cuda_architectures = []").unwrap_err(),
+            "variant `a`: no CUDA architecture is named"
+        );
     }
 }
