@@ -25,29 +25,42 @@ let
     tar -xJf data.tar.xz -C data
     cp data/usr/bin/bash-static "$out/bin/bash"
   '';
-  lowers = [
-    debian.base
-    debian.tools
-    debian.gcc15
-    layer.interpreter
-    (pythonEnvironment layer)
-  ];
+  # The toolkit's trees are not linked like Python's: nvcc looks beside its real file.
+  lowers =
+    map (entry: entry.path) layer.entries."01-base-cuda"
+    ++ map toString [
+      debian.tools
+      debian.gcc15
+      layer.interpreter
+      (pythonEnvironment layer)
+    ];
   environment = layer.config.Env;
 in
 derivation {
   name = "factory-shell";
   inherit system;
+  # `nix develop` records the environment in every output that this variable names.
+  outputs = [ "out" ];
   builder = "${bash}/bin/bash";
   args = [
     "-c"
     "echo >$out"
   ];
+  # Read twice: outside, where it enters the root with the same shell and script, and inside.
   shellHook = ''
+    if [ -n "''${IN_FACTORY_ROOT-}" ]; then
     ${builtins.concatStringsSep "\n" (
-      map (name: "export IMAGE_${name}='${environment.${name}}'") (builtins.attrNames environment)
+      map (name: "export ${name}='${environment.${name}}'") (builtins.attrNames environment)
     )}
-    exec ${seed} sh ${./scripts/enter-root.sh} ${seed} ${
-      builtins.concatStringsSep ":" (map (tree: "${tree}/root") lowers)
-    }
+    else
+      export IN_FACTORY_ROOT=1
+      case $- in
+      *i*) set -- --rcfile "''${BASH_SOURCE[0]}" ;;
+      *) set -- "''${BASH_SOURCE[0]}" ;;
+      esac
+      exec ${seed} sh ${./scripts/enter-root.sh} ${seed} ${
+        builtins.concatStringsSep ":" (map (tree: "${tree}/root") lowers)
+      } "$@"
+    fi
   '';
 }

@@ -1,18 +1,23 @@
-# Opens a shell in a chroot of overlaid package trees ($2: trees, the bottom one first, by
-# colons); $1 is a static busybox. Variables called IMAGE_NAME become NAME inside.
+# Runs bash ($3 and more: its arguments) in a chroot of overlaid package trees ($2: trees, the
+# bottom one first, by colons); $1 is a static busybox. The present directory, the home and
+# /tmp are the host's; what is written elsewhere is gone afterwards.
 set -eu
 busybox=$1
 trees=$2
+shift 2
 
-if [ "${3:-}" != inside ]; then
-    scratch=$("$busybox" mktemp -d)
-    trap '"$busybox" rm -rf "$scratch"' EXIT
-    "$busybox" mkdir "$scratch/upper" "$scratch/work" "$scratch/merged"
-    "$busybox" unshare -r -m "$busybox" sh "$0" "$busybox" "$trees" inside "$scratch" "$PWD"
-    exit
+if [ -z "${FACTORY_SCRATCH-}" ]; then
+    FACTORY_SCRATCH=$("$busybox" mktemp -d)
+    export FACTORY_SCRATCH
+    trap '"$busybox" rm -rf "$FACTORY_SCRATCH"' EXIT
+    "$busybox" mkdir "$FACTORY_SCRATCH/upper" "$FACTORY_SCRATCH/work" "$FACTORY_SCRATCH/merged"
+    status=0
+    "$busybox" unshare -r -m "$busybox" sh "$0" "$busybox" "$trees" "$@" || status=$?
+    exit "$status"
 fi
-scratch=$4
-directory=$5
+scratch=$FACTORY_SCRATCH
+unset FACTORY_SCRATCH
+directory=$PWD
 
 stack=
 for tree in $(echo "$trees" | "$busybox" tr : ' '); do
@@ -21,7 +26,8 @@ done
 "$busybox" mount -t overlay overlay \
     -o "lowerdir=$stack,upperdir=$scratch/upper,workdir=$scratch/work,userxattr" "$scratch/merged"
 cd "$scratch/merged"
-for bound in nix dev proc sys tmp "${HOME#/}" "${directory#/}"; do
+for bound in nix dev proc sys tmp "${TMPDIR:-/tmp}" "$HOME" "$directory"; do
+    bound=${bound#/}
     [ -d "/$bound" ] || continue
     "$busybox" mkdir -p "$bound"
     "$busybox" mount -o rbind "/$bound" "$bound"
@@ -29,9 +35,5 @@ done
 for file in etc/resolv.conf etc/hosts; do
     [ -f "/$file" ] && "$busybox" cp "/$file" "$file"
 done
-for name in $("$busybox" env | "$busybox" sed -n 's/^IMAGE_\([A-Z_]*\)=.*/\1/p'); do
-    eval "export $name=\"\$IMAGE_$name\""
-done
-echo "the image's root, with its Python and tools; leave with exit" >&2
 # shellcheck disable=SC2093
-exec "$busybox" chroot "$scratch/merged" /bin/bash -c 'cd "$1" && exec bash -i' bash "$directory"
+exec "$busybox" chroot "$scratch/merged" /bin/bash -c 'cd "$1" && shift && exec bash "$@"' bash "$directory" "$@"
