@@ -9,7 +9,8 @@ use crate::digest::{Digest, Hasher};
 use crate::error::Error;
 use crate::parallel::join;
 
-const BUFFER_BYTES: usize = 1 << 20;
+/// Small enough that what was read is still in the cache when it is hashed.
+const BUFFER_BYTES: usize = 256 << 10;
 /// Read-ahead: what may be read and not yet written.
 const N_BUFFERS: usize = 8;
 
@@ -66,17 +67,19 @@ impl ChunkWriter {
     ) -> Result<std::io::Result<bool>, Error> {
         let mut n_left = n_bytes;
         loop {
-            // At the end, one more byte is asked for, to notice a file that grew.
             let room = &mut self.buffer.bytes[self.buffer.n_bytes..];
-            let wanted = room
-                .len()
-                .min(usize::try_from(n_left).unwrap_or(usize::MAX).max(1));
-            match file.read(&mut room[..wanted]) {
+            // One more byte is asked for, to notice a file that grew: a short read is its end.
+            let wanted = usize::try_from(n_left.saturating_add(1)).unwrap_or(usize::MAX);
+            let n_asked = room.len().min(wanted);
+            match file.read(&mut room[..n_asked]) {
                 Ok(0) => return Ok(Ok(n_left == 0)),
-                Ok(_) if n_left == 0 => return Ok(Ok(false)),
+                Ok(n_read) if n_read as u64 > n_left => return Ok(Ok(false)),
                 Ok(n_read) => {
                     n_left -= n_read as u64;
                     self.advance(n_read)?;
+                    if n_left == 0 && n_read < n_asked {
+                        return Ok(Ok(true));
+                    }
                 }
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
                 Err(error) => return Ok(Err(error)),
@@ -258,6 +261,31 @@ mod tests {
             assert_eq!(out, vec![7; n_bytes]);
             assert_eq!(counted.get(), n_bytes as u64);
             assert_eq!(hash(produce(n_bytes)).unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn ok_file_of_another_size_is_noticed() {
+        for n_bytes in [0, 1, BUFFER_BYTES - 1, BUFFER_BYTES, BUFFER_BYTES + 1] {
+            let mut file = tempfile::NamedTempFile::new().unwrap();
+            file.write_all(&vec![7; n_bytes]).unwrap();
+            for (expected, is_right) in [
+                (n_bytes, true),
+                (n_bytes + 1, false),
+                (n_bytes.wrapping_sub(1), false),
+            ] {
+                let produce = |writer: &mut ChunkWriter| {
+                    let mut file = File::open(file.path()).unwrap();
+                    let found = writer.put_file(&mut file, expected as u64)?;
+                    assert_eq!(found.unwrap(), is_right, "{n_bytes} {expected}");
+                    Ok(())
+                };
+                let (digest, _) = hash(produce).unwrap();
+                assert_eq!(
+                    digest == Digest::of(&vec![7; n_bytes]),
+                    is_right || expected > n_bytes
+                );
+            }
         }
     }
 
