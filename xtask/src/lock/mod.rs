@@ -87,6 +87,9 @@ pub struct PythonLock {
     /// Packages from git trees of `locks/sources.toml`, sorted by name.
     #[serde(default, rename = "git", skip_serializing_if = "Vec::is_empty")]
     pub git: Vec<PythonGit>,
+    /// ComfyUI and its custom nodes: git trees that layer 12 places, sorted by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub bundle: Vec<PythonGit>,
     /// Names whose files another package brings, sorted by name.
     #[serde(default, rename = "provided", skip_serializing_if = "Vec::is_empty")]
     pub provided: Vec<PythonProvided>,
@@ -108,7 +111,7 @@ impl PythonLock {
     }
 }
 
-/// A Python package that is built from a git tree.
+/// A git tree of one variant: a Python package, or a part of ComfyUI's bundle.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PythonGit {
@@ -186,6 +189,21 @@ pub struct SourcesLock {
     /// Git trees.
     #[serde(default)]
     pub git: BTreeMap<String, GitTree>,
+    /// Model weights that layer 12 places.
+    #[serde(default)]
+    pub weights: BTreeMap<String, Weights>,
+}
+
+/// Some files of one revision of a git repository, fetched one by one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Weights {
+    /// URL of the directory that holds the files.
+    pub url: String,
+    /// Directory below ComfyUI's `models/`.
+    pub directory: String,
+    /// Hash of each file in SRI form, by file name.
+    pub files: BTreeMap<String, String>,
 }
 
 /// One upstream file with every place that serves the same bytes.
@@ -217,11 +235,14 @@ pub struct GitTree {
     /// Whether submodules are part of the tree.
     #[serde(default)]
     pub submodules: bool,
-    /// What it is for: `python`, `comfyui`, `custom-node`, `weights`.
+    /// What it is for: `python`, `comfyui`, `custom-node`, or `build` for what only builds need.
     pub kind: String,
     /// Directory below `custom_nodes/`, for nodes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub install_dir: Option<String>,
+    /// Why a node cannot be imported on a machine without a GPU.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub import_fails: Option<String>,
 }
 
 /// Where a fixed output comes from. The same JSON stands in the `origins`
@@ -311,6 +332,7 @@ mod tests {
                 layer: "08-pak7".into(),
                 dependencies: vec!["torch".into()],
             }],
+            bundle: Vec::new(),
             provided: vec![PythonProvided {
                 name: "opencv-python".into(),
                 version: "5.0".into(),

@@ -126,23 +126,7 @@ pub(super) fn assemble(
             dependencies: dependencies.remove(name).unwrap_or_default(),
         });
     }
-    let mut git = Vec::new();
-    for layer in layers {
-        for (name, requires) in &layer.git {
-            let mut names: Vec<String> = requires
-                .iter()
-                .filter_map(|text| super::requirement::parse(text).ok())
-                .map(|requirement| requirement.name().to_string())
-                .collect();
-            names.sort_unstable();
-            git.push(PythonGit {
-                name: name.to_string(),
-                layer: layer.layer.to_owned(),
-                dependencies: names,
-            });
-        }
-    }
-    git.sort_by(|a, b| a.name.cmp(&b.name));
+    let (git, bundle) = git_trees(layers);
     let mut provided = Vec::new();
     for one in &job.variant.provided {
         if let Some(file) = chosen.get(&one.by) {
@@ -165,8 +149,36 @@ pub(super) fn assemble(
         list_sha256,
         packages,
         git,
+        bundle,
         provided,
     })
+}
+
+/// Python packages from git and the trees of ComfyUI's bundle, each sorted by name.
+fn git_trees(layers: &[LayerInput<'_>]) -> (Vec<PythonGit>, Vec<PythonGit>) {
+    let mut git = Vec::new();
+    let mut bundle = Vec::new();
+    for layer in layers {
+        let entry = |(name, requires): &(&PackageName, &[String])| {
+            let mut dependencies: Vec<String> = requires
+                .iter()
+                .filter_map(|text| super::requirement::parse(text).ok())
+                .map(|requirement| requirement.name().to_string())
+                .collect();
+            dependencies.sort_unstable();
+            PythonGit {
+                name: name.to_string(),
+                layer: layer.layer.to_owned(),
+                dependencies,
+            }
+        };
+        git.extend(layer.git.iter().map(entry));
+        bundle.extend(layer.bundle.iter().map(entry));
+    }
+    for trees in [&mut git, &mut bundle] {
+        trees.sort_by(|a, b| a.name.cmp(&b.name));
+    }
+    (git, bundle)
 }
 
 /// The URL of a file that one of the variant's own indexes serves.

@@ -15,7 +15,7 @@ use crate::list::{self, Fault, Line};
 use crate::lock::Sha256;
 
 /// Layers with a Python list, bottom first.
-pub const LAYERS: [(&str, &str); 10] = [
+pub const LAYERS: [(&str, &str); 11] = [
     ("01-base-cuda", "cuda.txt"),
     ("02-python-tools", "python-tools.txt"),
     ("04-pytorch", "pytorch.txt"),
@@ -26,6 +26,7 @@ pub const LAYERS: [(&str, &str); 10] = [
     ("09-sam", "sam.txt"),
     ("10-performance", "performance.txt"),
     ("12-comfyui", "comfyui.txt"),
+    ("12-comfyui", "nodes.txt"),
 ];
 
 /// What unpacks and builds the others; no layer of the image.
@@ -177,6 +178,8 @@ pub(super) struct LayerInput<'a> {
     pub lines: Vec<(&'a Line, String)>,
     /// Git packages, with what they require.
     pub git: Vec<(&'a PackageName, &'a [String])>,
+    /// Git trees of ComfyUI's bundle, with what they require.
+    pub bundle: Vec<(&'a PackageName, &'a [String])>,
     /// Names that the list asks for.
     pub requested: BTreeSet<PackageName>,
 }
@@ -191,6 +194,7 @@ pub(super) fn layer_inputs<'a>(inputs: &'a Inputs, job: &Job<'a>) -> Vec<LayerIn
                 file,
                 lines: Vec::new(),
                 git: Vec::new(),
+                bundle: Vec::new(),
                 requested: BTreeSet::new(),
             };
             for (line, requirement) in &inputs.lists[file] {
@@ -214,11 +218,17 @@ pub(super) fn layer_inputs<'a>(inputs: &'a Inputs, job: &Job<'a>) -> Vec<LayerIn
                         input.requested.insert(name.clone());
                     }
                     (Requirement::Git { .. }, ..) if variant.git => {
-                        let requires = &inputs.sources.git[name.as_str()].requires;
+                        let source = &inputs.sources.git[name.as_str()];
+                        let requires = source.requires.as_slice();
                         input
                             .lines
                             .extend(requires.iter().map(|text| (line, text.clone())));
-                        input.git.push((name, requires));
+                        let trees = if source.kind == "python" {
+                            &mut input.git
+                        } else {
+                            &mut input.bundle
+                        };
+                        trees.push((name, requires));
                     }
                     (Requirement::Git { .. }, ..) => {}
                 }
@@ -252,10 +262,15 @@ pub(super) fn list_sha256(inputs: &Inputs, job: &Job<'_>) -> Sha256 {
             .map(|one| format!("{} by {}", one.name, one.by))
             .collect(),
     );
-    for input in layer_inputs(inputs, job) {
-        let lines = input.lines.iter().map(|(_, text)| text.clone());
-        let git = input.git.iter().map(|(name, _)| format!("git {name}"));
-        block(input.layer, lines.chain(git).collect());
+    let layers = layer_inputs(inputs, job);
+    for lists in layers.chunk_by(|one, other| one.layer == other.layer) {
+        let mut wanted = Vec::new();
+        for list in lists {
+            wanted.extend(list.lines.iter().map(|(_, text)| text.clone()));
+            wanted.extend(list.git.iter().map(|(name, _)| format!("git {name}")));
+            wanted.extend(list.bundle.iter().map(|(name, _)| format!("bundle {name}")));
+        }
+        block(lists[0].layer, wanted);
     }
     Sha256::of(text.as_bytes())
 }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::ctx::Ctx;
 use crate::error;
-use crate::lock::{GitTree, PREAMBLE, SourcesLock, Tarball};
+use crate::lock::{GitTree, PREAMBLE, SourcesLock, Tarball, Weights};
 
 /// `package-lists/sources.toml`.
 #[derive(Debug, Clone, Deserialize)]
@@ -18,6 +18,8 @@ pub(super) struct Sources {
     pub tarball: BTreeMap<String, Tarball>,
     #[serde(default)]
     pub git: BTreeMap<String, GitSource>,
+    #[serde(default)]
+    pub weights: BTreeMap<String, Weights>,
 }
 
 /// A git tree with what its metadata would say.
@@ -31,9 +33,14 @@ pub(super) struct GitSource {
     pub submodules: bool,
     pub kind: String,
     pub install_dir: Option<String>,
+    pub import_fails: Option<String>,
     /// Requirements of a Python package, as PEP 508, so that the resolution needs no clone.
     #[serde(default)]
     pub requires: Vec<String>,
+}
+
+fn is_sri(text: &str) -> bool {
+    text.starts_with("sha256-") && text.len() == 51
 }
 
 /// Reads `sources.toml`.
@@ -53,12 +60,35 @@ pub(super) fn read(ctx: &Ctx) -> Result<Sources> {
         if git.rev.len() != 40 || !git.rev.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Err(wrong(format!("git.{name}: `{}` is not a full revision", git.rev)).into());
         }
-        if !git.nar_hash.starts_with("sha256-") || git.nar_hash.len() != 51 {
+        if !is_sri(&git.nar_hash) {
             return Err(wrong(format!(
                 "git.{name}: `{}` is not a SHA-256 in SRI form",
                 git.nar_hash
             ))
             .into());
+        }
+        if !["build", "comfyui", "custom-node", "python"].contains(&git.kind.as_str()) {
+            return Err(wrong(format!(
+                "git.{name}: the kind `{}` is none of build, comfyui, custom-node and python",
+                git.kind
+            ))
+            .into());
+        }
+        if (git.kind == "custom-node") != git.install_dir.is_some() {
+            return Err(wrong(format!(
+                "git.{name}: `install_dir` belongs to a custom node, and to nothing else"
+            ))
+            .into());
+        }
+    }
+    for (name, weights) in &sources.weights {
+        for (file, hash) in &weights.files {
+            if !is_sri(hash) {
+                return Err(wrong(format!(
+                    "weights.{name}: `{hash}` of {file} is not a SHA-256 in SRI form"
+                ))
+                .into());
+            }
         }
     }
     Ok(sources)
@@ -84,10 +114,12 @@ pub fn update(ctx: &Ctx) -> Result<(Option<String>, String)> {
                     submodules: git.submodules,
                     kind: git.kind,
                     install_dir: git.install_dir,
+                    import_fails: git.import_fails,
                 };
                 (name, tree)
             })
             .collect(),
+        weights: sources.weights,
     };
     let path = ctx.locks().join("sources.toml");
     let old = if path.exists() {
