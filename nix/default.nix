@@ -55,7 +55,11 @@ let
       unpackWheel
       ;
   };
-  variants = builtins.mapAttrs mkVariant locks.variants;
+  comfyuiBundle = import ./comfyuiBundle.nix { inherit locks runCommand sources; };
+  withBundle = variant: variant // { comfyui = comfyuiBundle variant; };
+  variants = builtins.mapAttrs (
+    name: definition: withBundle (mkVariant name definition)
+  ) locks.variants;
 
   layerSpec = import ./layerSpec.nix { inherit imageTool runCommand; };
   layerImage = import ./layerImage.nix { inherit imageTool runCommand; };

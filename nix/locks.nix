@@ -29,11 +29,36 @@ let
   variantsFile = readTOML (root + "/package-lists/variants.toml");
   exclusionsFile = readTOML (root + "/package-lists/exclusions.toml");
   python = tomlFiles (directory + "/python");
+  sources = readTOML (directory + "/sources.toml");
+  # A variant without a lock is known, but cannot be built yet.
+  lockedVariants = builtins.intersectAttrs python variantsFile.variant;
+
+  # `--omit git` of xtask: a sibling of each variant that takes sources from git, with the
+  # same lock but for those. Flakes have no arguments, so the choice is a name.
+  withGit = builtins.filter (name: lockedVariants.${name}.git) (builtins.attrNames lockedVariants);
+  withoutGit =
+    value:
+    builtins.listToAttrs (
+      map (name: {
+        name = "${name}-nogit";
+        value = value name;
+      }) withGit
+    );
+  names = map (source: source.name);
 in
 {
   debian = tomlFiles (directory + "/debian");
-  inherit python;
-  sources = readTOML (directory + "/sources.toml");
+  python =
+    python
+    // withoutGit (
+      name:
+      python.${name}
+      // {
+        git = [ ];
+        bundle = [ ];
+      }
+    );
+  inherit sources;
   seed = readTOML (directory + "/seed.toml");
   # Names of what a variant leaves out; `git` stands for everything from git.
   exclusionsOf =
@@ -45,6 +70,23 @@ in
   defaultVariant = variantsFile.default;
   # Of variants that do not name their own.
   cudaArchitectures = variantsFile.cuda_architectures;
-  # A variant without a lock is known, but cannot be built yet.
-  variants = builtins.intersectAttrs python variantsFile.variant;
+  variants =
+    lockedVariants
+    // withoutGit (
+      name:
+      let
+        definition = lockedVariants.${name};
+      in
+      definition
+      // {
+        git = false;
+        # What the image is called by, and what it says that it lacks.
+        variant = name;
+        tag = "${definition.tag}-nogit";
+        omittedGit =
+          names (python.${name}.git or [ ])
+          ++ names (python.${name}.bundle or [ ])
+          ++ builtins.attrNames sources.weights;
+      }
+    );
 }

@@ -65,7 +65,7 @@ let
         }
       ];
       merged = merge below.config (config variant);
-      finalTag = "cu130-${variantName}-${variant.definition.tag}";
+      finalTag = "cu130-${variant.definition.variant or variantName}-${variant.definition.tag}";
       # The image of the lower layers alone has a name of its own.
       tag = if isFinal then finalTag else "${finalTag}-layer${builtins.substring 0 2 name}";
       outputs = layerImage {

@@ -116,7 +116,7 @@ in
   /**
     Requested things this variant leaves out, by name.
   */
-  omitted = locks.exclusionsOf name;
+  omitted = locks.exclusionsOf (definition.variant or name) ++ definition.omittedGit or [ ];
 
   /**
     What CUDA code is compiled for: `[ "8.0" "12.0+PTX" ]`, as `TORCH_CUDA_ARCH_LIST` has it.

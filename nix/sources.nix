@@ -100,6 +100,28 @@ in
     };
 
   /**
+    The files of a set of model weights, by file name.
+  */
+  weights =
+    name:
+    let
+      locked = locks.sources.weights.${name};
+    in
+    builtins.mapAttrs (
+      file: hash:
+      mkSource {
+        name = file;
+        inherit hash;
+        origins = [
+          {
+            registry = "url";
+            url = "${locked.url}/${file}";
+          }
+        ];
+      }
+    ) locked.files;
+
+  /**
     Debian's static busybox as `bin/busybox`: the one binary that is not built here.
   */
   seed = mkSource {

@@ -20,6 +20,7 @@
             package = "layer-11-files";
             path = "${variant.fileTree "layer-11-files" ./root}";
           }
+          variant.comfyui.revisionEntry
         ];
         config = _: {
           Cmd = [

@@ -18,7 +18,12 @@
         trees =
           { below, variant }:
           variant.pythonEntries "12-comfyui"
+          ++ variant.comfyui.entries
           ++ [
+            {
+              package = "layer-12-files";
+              path = "${variant.fileTree "layer-12-files" ./root}";
+            }
             {
               package = "linker-cache";
               path = "${variant.linkerCache (
@@ -31,12 +36,18 @@
             }
           ];
         config = variant: {
+          # Whatever pip or uv installs later, PyTorch stays the one that all else was built for.
+          Env = {
+            PIP_CONSTRAINT = "/default-comfyui-bundle/constraints.txt";
+            UV_CONSTRAINT = "/default-comfyui-bundle/constraints.txt";
+          };
           Labels = {
             "org.opencontainers.image.description" = variant.definition.description;
             "org.opencontainers.image.source" =
               "https://github.com/comfyui-image-factory/comfyui-image-factory";
             "org.opencontainers.image.version" = variant.definition.tag;
             "io.comfyui-boot.omitted" = builtins.concatStringsSep " " variant.omitted;
+            "io.comfyui-boot.omitted-sources" = if variant.definition ? omittedGit then "git" else "";
           };
         };
         isFinal = true;

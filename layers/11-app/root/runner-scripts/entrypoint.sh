@@ -23,8 +23,11 @@ if [[ -f $scripts/pre-start.sh ]]; then
 fi
 
 cd /root/ComfyUI
+arguments=(--listen --port 8188)
+# The last of two equal options counts, so CLI_ARGS can choose another one.
+[[ ! -f models/vae_approx/taesd_decoder.pth ]] || arguments+=(--preview-method taesd)
 # shellcheck disable=SC2206 # CLI_ARGS is a list of words
-arguments=(--listen --port 8188 ${CLI_ARGS:-})
+arguments+=(${CLI_ARGS:-})
 say "starting ComfyUI: python3 main.py ${arguments[*]}"
 if [[ -n ${PUID:-} && ${PUID} != 0 ]]; then
     chown -R "$PUID:${PGID:-$PUID}" /root

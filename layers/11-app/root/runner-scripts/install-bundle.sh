@@ -1,6 +1,6 @@
 #!/bin/bash
 # Copies the image's ComfyUI to /root/ComfyUI without overwriting; an image without one
-# (variant `slim`) clones it at the first start.
+# (variant `slim`, or built with `--omit git`) clones it at the first start.
 set -euo pipefail
 
 bundle=/default-comfyui-bundle
@@ -8,7 +8,7 @@ target=/root/ComfyUI
 say() { echo "[entrypoint] $*"; }
 
 if [[ -f $bundle/omitted.txt ]]; then
-    say "this image leaves out: $(tr '\n' ' ' <$bundle/omitted.txt)"
+    say "this image was built with --omit git, so it lacks: $(cat $bundle/omitted.txt)"
 fi
 
 mkdir -p "$target"
