@@ -29,7 +29,6 @@
           ];
           Env = {
             CLI_ARGS = "";
-            PIP_USER = "1";
             PYTHONPYCACHEPREFIX = "/root/.cache/pycache";
           };
           ExposedPorts = {

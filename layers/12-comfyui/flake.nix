@@ -36,11 +36,8 @@
             }
           ];
         config = variant: {
-          # Whatever pip or uv installs later, PyTorch stays the one that all else was built for.
-          Env = {
-            PIP_CONSTRAINT = "/default-comfyui-bundle/constraints.txt";
-            UV_CONSTRAINT = "/default-comfyui-bundle/constraints.txt";
-          };
+          # As in /etc/pip.conf, which uv does not read.
+          Env.UV_CONSTRAINT = "/default-comfyui-bundle/constraints.txt";
           Labels = {
             "org.opencontainers.image.description" = variant.definition.description;
             "org.opencontainers.image.source" =

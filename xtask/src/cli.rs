@@ -54,6 +54,9 @@ pub struct VariantArgs {
     /// Variant of `package-lists/variants.toml` [default: the file's `default`]
     #[arg(long, value_name = "NAME")]
     pub variant: Option<String>,
+    /// Leave out everything from git; the image's tag and labels say so, and it does at start
+    #[arg(long, value_name = "git", value_parser = ["git"])]
+    pub omit: Option<String>,
 }
 
 /// One subcommand each; the arguments live here, the work in `cmd/`.

@@ -51,12 +51,12 @@ pub(super) fn run_final(ctx: &Ctx, args: &BuildFinalArgs) -> Result<()> {
         .map(|engine| load::load(ctx, engine, &realized))
         .transpose()?;
     if loaded.is_none() && !args.no_load {
-        let Selection { variant, .. } = &realized.selection;
+        let variant = realized.selection.variant.arguments();
         ctx.ui.status(format!(
             "No container engine answers here, so the image is not loaded. To use it:\n  \
-             cargo xtask stream --variant {variant} | docker load\n  \
-             cargo xtask stream --variant {variant} | podman load\n  \
-             cargo xtask stream --variant {variant} --oci-layout DIR"
+             cargo xtask stream {variant} | docker load\n  \
+             cargo xtask stream {variant} | podman load\n  \
+             cargo xtask stream {variant} --oci-layout DIR"
         ));
     }
     report(ctx, &realized, loaded.as_ref())
@@ -86,7 +86,7 @@ fn report(ctx: &Ctx, realized: &Realized, loaded: Option<&Loaded>) -> Result<()>
             });
         let document = json!({
             "schema_version": 1,
-            "variant": realized.selection.variant,
+            "variant": realized.selection.variant.attribute(),
             "reference": image.reference.to_string(),
             "config_digest": image.config.digest.to_string(),
             "manifest_digest": image.manifest.digest.to_string(),
@@ -157,7 +157,7 @@ fn diff_ids(layer: &ImageLayer) -> String {
 /// Prints what would be fetched and built.
 fn dry_run(ctx: &Ctx, selection: &Selection) -> Result<()> {
     let nix = Nix::find_or_provide(ctx)?;
-    let plan = nix.plan(ctx, &selection.variant)?;
+    let plan = nix.plan(ctx, &selection.variant.attribute())?;
     let targets = [plan.layer(&selection.layer)?.image.drv_path.clone()];
     let graph = Graph::read(&nix, &targets)?;
     let missing = graph.missing(&nix, &targets)?;
@@ -185,7 +185,7 @@ fn dry_run(ctx: &Ctx, selection: &Selection) -> Result<()> {
             .map(|source| json!({"name": source.name, "size_bytes": source.size}));
         let document = json!({
             "schema_version": 1,
-            "variant": selection.variant,
+            "variant": selection.variant.attribute(),
             "layer": selection.layer,
             "builds": builds.collect::<Vec<_>>(),
             "sources": sources.collect::<Vec<_>>(),

@@ -11,7 +11,7 @@ use crate::nix::{MissingSource, Nix, ensure_sources, missing_sources};
 use crate::ui;
 
 pub(crate) fn run(ctx: &Ctx, args: &FetchArgs) -> Result<()> {
-    let variant = select::variant(ctx, &args.variant)?;
+    let variant = select::variant(ctx, &args.variant)?.attribute();
     let layer = select::layer(ctx, &args.layer)?;
     let nix = Nix::find_or_provide(ctx)?;
     let plan = nix.plan(ctx, &variant)?;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use comfy_image::image::Image;
 
-use super::select;
+use super::select::{self, Variant};
 use crate::cli::VariantArgs;
 use crate::ctx::Ctx;
 use crate::error::{Failure, Kind};
@@ -20,7 +20,7 @@ use crate::runlock::RunLock;
 /// What to build.
 #[derive(Debug, Clone)]
 pub(super) struct Selection {
-    pub(super) variant: String,
+    pub(super) variant: Variant,
     pub(super) layer: LayerName,
     /// Builds side by side.
     pub(super) jobs: Option<usize>,
@@ -68,7 +68,7 @@ pub(super) fn selection(
 pub(super) fn realize(ctx: &Ctx, selection: Selection) -> Result<Realized> {
     let start = Instant::now();
     let nix = Nix::find_or_provide(ctx)?;
-    let plan = nix.plan(ctx, &selection.variant)?;
+    let plan = nix.plan(ctx, &selection.variant.attribute())?;
     let target = plan.layer(&selection.layer)?.image.clone();
     let is_built =
         |nix: &Nix| Ok::<_, anyhow::Error>(nix.invalid_paths(&[&target.out_path])?.is_empty());
@@ -82,7 +82,7 @@ pub(super) fn realize(ctx: &Ctx, selection: Selection) -> Result<Realized> {
         }
     }
     let link = roots(ctx)
-        .join(&selection.variant)
+        .join(selection.variant.attribute())
         .join(selection.layer.to_string());
     add_root(&nix, &link, &target.out_path)?;
     let image = Image::read(Path::new(&target.out_path), nix.store_root()).map_err(from_image)?;

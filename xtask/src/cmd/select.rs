@@ -22,16 +22,51 @@ struct VariantsFile {
 struct VariantHead {
     #[serde(default)]
     description: String,
+    #[serde(default)]
+    git: bool,
 }
 
 /// The variant to work on.
-pub(super) fn variant(ctx: &Ctx, args: &VariantArgs) -> Result<String> {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Variant {
+    /// As in `package-lists/variants.toml`; its lock has this name too.
+    pub(super) name: String,
+    /// Without what comes from git.
+    pub(super) without_git: bool,
+}
+
+impl Variant {
+    /// Its name in the flake, which has a sibling without git sources for each variant with them.
+    pub(super) fn attribute(&self) -> String {
+        let suffix = if self.without_git { "-nogit" } else { "" };
+        format!("{}{suffix}", self.name)
+    }
+
+    /// The command-line arguments that choose it.
+    pub(super) fn arguments(&self) -> String {
+        let omit = if self.without_git { " --omit git" } else { "" };
+        format!("--variant {}{omit}", self.name)
+    }
+}
+
+/// What the user's words mean.
+pub(super) fn variant(ctx: &Ctx, args: &VariantArgs) -> Result<Variant> {
     let path = ctx.lists().join("variants.toml");
     let text = fs_err::read_to_string(&path)?;
     let file: VariantsFile = toml::from_str(&text).map_err(|error| {
         error::bad_input(format!("`{}` cannot be read: {error}", path.display()))
     })?;
-    Ok(choose(&file, args.variant.as_deref())?)
+    let name = choose(&file, args.variant.as_deref())?;
+    let has_git = file.variant[&name].git;
+    if args.omit.is_some() && !has_git {
+        ctx.ui.status(format!(
+            "The variant `{name}` takes nothing from git: `--omit git` changes nothing"
+        ));
+    }
+    Ok(Variant {
+        without_git: has_git && args.omit.is_some(),
+        name,
+    })
 }
 
 fn choose(file: &VariantsFile, wanted: Option<&str>) -> Result<String, Failure> {

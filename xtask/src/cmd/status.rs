@@ -26,7 +26,7 @@ struct Row {
 }
 
 pub(super) fn run(ctx: &Ctx, args: &StatusArgs) -> Result<()> {
-    let variant = select::variant(ctx, &args.variant)?;
+    let variant = select::variant(ctx, &args.variant)?.attribute();
     let nix = Nix::find_or_provide(ctx)?;
     let plan = nix.plan(ctx, &variant)?;
     let specs: Vec<&str> = plan

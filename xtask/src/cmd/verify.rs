@@ -68,7 +68,7 @@ pub(super) fn run(ctx: &Ctx, args: &VerifyArgs) -> Result<()> {
         .filter(|layer| *layer <= selection.layer)
         .collect();
     let checks = read_checks(ctx, &layers)?;
-    let imports = Imports::read(ctx, &selection.variant, &layers)?;
+    let imports = Imports::read(ctx, &selection.variant.name, &layers)?;
     let checks = choose(checks, imports.is_some(), &args.checks)?;
     let imports = imports.filter(|_| wants(&args.checks, IMPORTS));
     if args.list {
@@ -349,7 +349,7 @@ fn print(
         });
         let document = json!({
             "schema_version": 1,
-            "variant": selection.variant,
+            "variant": selection.variant.attribute(),
             "layer": selection.layer,
             "reference": realized.map(|realized| realized.image.reference.to_string()),
             "config_digest": realized.map(|realized| realized.image.config.digest.to_string()),
@@ -407,9 +407,9 @@ fn print(
         .as_deref()
         .map_or(String::new(), |name| format!(" --runtime {name}"));
     let again = format!(
-        "cargo xtask verify {} --variant {}{runtime} --check {one}",
+        "cargo xtask verify {} {}{runtime} --check {one}",
         selection.layer.short(),
-        selection.variant
+        selection.variant.arguments()
     );
     Err(error::not_right(message)
         .hint(format!("run one of them alone: `{again}`"))

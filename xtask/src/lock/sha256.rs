@@ -28,6 +28,13 @@ impl Sha256 {
         &self.0
     }
 
+    /// As Nix and `sources.toml` write it: `sha256-` and base64.
+    pub fn to_sri(&self) -> String {
+        use base64::Engine as _;
+        let base64 = base64::engine::general_purpose::STANDARD.encode(self.0);
+        format!("sha256-{base64}")
+    }
+
     /// Hash of bytes in memory.
     pub fn of(bytes: &[u8]) -> Self {
         use sha2::Digest as _;

@@ -6,6 +6,7 @@ mod graph;
 mod log;
 mod nar;
 mod plan;
+mod preflight;
 mod provide;
 mod roots;
 mod sources;

@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, bail};
 use xshell::Shell;
 
 use super::drv::Drv;
-use super::{Nix, nar};
+use super::{Nix, nar, preflight};
 use crate::ctx::Ctx;
 use crate::error::{self, Failure, Kind};
 use crate::fs::Lock;
@@ -94,7 +94,7 @@ pub fn ensure_sources(ctx: &Ctx, nix: &Nix, drv_paths: &[String]) -> Result<Fetc
         return Ok(FetchReport::default());
     }
     let _lock = Lock::acquire(ctx, &ctx.cache.join("fetch.lock"), "fetching sources")?;
-    preflight(ctx, nix, &missing)?;
+    preflight::check(ctx, nix, &missing)?;
     fetch(ctx, nix, missing)
 }
 
@@ -142,57 +142,18 @@ fn source_of(drv_path: &str, drv: &Drv) -> Result<Option<MissingSource>> {
     }))
 }
 
-/// Says in seconds what hours of building would end at: no network, no host, no disk.
-fn preflight(ctx: &Ctx, nix: &Nix, missing: &[MissingSource]) -> Result<()> {
-    if ctx.offline {
-        let local = |source: &&MissingSource| !has_local_origin(source);
-        let remote: Vec<_> = missing.iter().filter(local).map(describe).collect();
-        if remote.is_empty() {
-            return Ok(());
-        }
-        return Err(error::environment(format!(
-            "{} not in the store, and `--offline` forbids fetching\n{}",
-            plural(remote.len(), "source is", "sources are"),
-            named(&remote)
-        ))
-        .hint("run `cargo xtask fetch` once with a network; builds work offline from then on")
-        .into());
-    }
-    enough_disk(ctx, nix, missing)?;
-    let unreachable = unreachable(ctx, missing)?;
-    if unreachable.is_empty() {
-        return Ok(());
-    }
-    Err(error::environment(format!(
-        "{} neither in the store nor reachable\n{}",
-        plural(unreachable.len(), "source is", "sources are"),
-        named(&unreachable)
-    ))
-    .hint("behind a mirror: `git config --global url.MIRROR.insteadOf ORIGINAL` for git, `HTTPS_PROXY` for the rest")
-    .hint("without one: `--variant slim` needs the package registries only")
-    .into())
-}
-
-/// Crates lie in cargo's cache, which a network-less machine may well have.
-fn has_local_origin(source: &MissingSource) -> bool {
-    source
-        .origins
-        .iter()
-        .any(|origin| matches!(origin, Origin::Crates { .. }))
-}
-
-fn describe(source: &MissingSource) -> String {
+pub(super) fn describe(source: &MissingSource) -> String {
     match source.size {
         Some(size) => format!("{} ({})", source.name, ui::bytes(size)),
         None => source.name.clone(),
     }
 }
 
-fn plural(count: usize, one: &str, many: &str) -> String {
+pub(super) fn plural(count: usize, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
 }
 
-fn named(items: &[String]) -> String {
+pub(super) fn named(items: &[String]) -> String {
     let mut lines: Vec<_> = items
         .iter()
         .take(NAMED)
@@ -202,128 +163,6 @@ fn named(items: &[String]) -> String {
         lines.push(format!("    and {} more", items.len() - NAMED));
     }
     lines.join("\n")
-}
-
-fn enough_disk(ctx: &Ctx, nix: &Nix, missing: &[MissingSource]) -> Result<()> {
-    let needed: u64 = missing.iter().filter_map(|source| source.size).sum();
-    let store = nix.physical("/nix/store");
-    for place in [store.as_path(), &ctx.cache] {
-        let Some(existing) = place.ancestors().find(|path| path.is_dir()) else {
-            continue;
-        };
-        let free = fs4::available_space(existing)
-            .with_context(|| format!("cannot ask for the free space at `{}`", place.display()))?;
-        // A download waits in the cache only until it is in the store.
-        let wanted = if place == store {
-            needed
-        } else {
-            needed.min(8 << 30)
-        };
-        if free < wanted {
-            return Err(error::environment(format!(
-                "not enough disk space at `{}`\n    needed {}\n    free   {}",
-                place.display(),
-                ui::bytes(wanted),
-                ui::bytes(free)
-            ))
-            .hint("`cargo xtask clean` says what can be removed")
-            .into());
-        }
-    }
-    Ok(())
-}
-
-/// Sources whose every origin is a host that does not answer. Registries are not asked:
-/// their clients have mirrors, and a file that is missing there is found soon enough.
-fn unreachable(ctx: &Ctx, missing: &[MissingSource]) -> Result<Vec<String>> {
-    let mut probes: BTreeMap<String, &Origin> = BTreeMap::new();
-    let mut wanted: Vec<(&MissingSource, BTreeSet<String>)> = Vec::new();
-    for source in missing {
-        let mut keys = BTreeSet::new();
-        for origin in &source.origins {
-            let Some(key) = probe_key(origin)? else {
-                keys.clear();
-                break;
-            };
-            probes.entry(key.clone()).or_insert(origin);
-            keys.insert(key);
-        }
-        if !keys.is_empty() {
-            wanted.push((source, keys));
-        }
-    }
-    if probes.is_empty() {
-        return Ok(Vec::new());
-    }
-    ctx.ui.detail(format!("asking {} hosts", probes.len()));
-    let http = Http::impatient()?;
-    let probes: Vec<_> = probes.into_iter().collect();
-    let mut failures: BTreeMap<String, String> = BTreeMap::new();
-    net::for_each(
-        &probes,
-        2 * CONNECTIONS,
-        |(_, origin)| probe(ctx, &http, origin),
-        |(key, _), result| {
-            ctx.check_interrupted()?;
-            if let Err(error) = result {
-                failures.insert(key.clone(), reason(&error));
-            }
-            Ok(())
-        },
-    )?;
-    Ok(wanted
-        .into_iter()
-        .filter(|(_, keys)| keys.iter().all(|key| failures.contains_key(key)))
-        .map(|(source, keys)| {
-            let reasons: Vec<_> = keys
-                .iter()
-                .filter_map(|key| Some(format!("{key}: {}", failures.get(key)?)))
-                .collect();
-            format!("{}: {}", describe(source), reasons.join("; "))
-        })
-        .collect())
-}
-
-/// What is asked once for all sources that share it: a host, or a local mirror's path.
-fn probe_key(origin: &Origin) -> Result<Option<String>> {
-    Ok(match origin {
-        Origin::Url { url } => Some(net::host_of(url)?),
-        Origin::Git { url, .. } => {
-            let actual = git::actual_url(url)?;
-            Some(net::host_of(&actual).unwrap_or(actual))
-        }
-        _ => None,
-    })
-}
-
-fn probe(ctx: &Ctx, http: &Http, origin: &Origin) -> Result<()> {
-    match origin {
-        Origin::Url { url } => {
-            let request = net::Request {
-                head: true,
-                ..net::Request::default()
-            };
-            match http.send(url, request) {
-                Ok(_) => Ok(()),
-                // Some servers allow GET only; any answer of their own shows they are there.
-                Err(error) if matches!(error.status, Some(401 | 403 | 405 | 429)) => Ok(()),
-                Err(error) => Err(error.into()),
-            }
-        }
-        Origin::Git { url, .. } => git::reachable(ctx, url),
-        _ => Ok(()),
-    }
-}
-
-/// git says the reason after `fatal:`, and advice after that.
-fn reason(error: &anyhow::Error) -> String {
-    let text = error.root_cause().to_string();
-    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
-    let fatal = lines.clone().find_map(|line| line.strip_prefix("fatal: "));
-    fatal
-        .or_else(|| lines.next_back())
-        .unwrap_or_default()
-        .to_owned()
 }
 
 /// A source on the disk, checked, on its way into the store.
@@ -432,17 +271,37 @@ fn bring(
     }
     let mut failures = Vec::new();
     for origin in &source.origins {
-        remove(&directory)?;
+        // Never taken for whole; what lies beside it is what an earlier run had fetched.
+        remove(&destination)?;
         fs_err::create_dir_all(&directory)?;
-        let result = bring_tree(ctx, downloader, progress, source, origin, &destination)
-            .and_then(|bytes| check_tree(source, origin, &destination).map(|()| bytes));
-        match result {
-            Ok(bytes) => return Ok((destination, bytes)),
-            Err(error) => {
-                ctx.check_interrupted()?;
-                remove(&directory)?;
-                failures.push(error);
+        let result = bring_tree(ctx, downloader, progress, source, origin, &destination);
+        ctx.check_interrupted()?;
+        let checked = result.and_then(|brought| {
+            check_tree(source, origin, &destination, &brought.pointers).inspect_err(|_| {
+                // A tree that is whole and wrong is not worth keeping.
+                if let Err(error) = remove(&directory) {
+                    ctx.ui.warn(format!("{error:#}"));
+                }
+            })?;
+            Ok(brought)
+        });
+        match checked {
+            Ok(brought) => {
+                if !brought.pointers.is_empty() {
+                    ctx.ui.warn(format!(
+                        "{}: {}, whose content is not part of the revision: {}",
+                        source.name,
+                        plural(
+                            brought.pointers.len(),
+                            "file is a Git LFS pointer",
+                            "files are Git LFS pointers"
+                        ),
+                        listed(&brought.pointers)
+                    ));
+                }
+                return Ok((destination, brought.bytes));
             }
+            Err(error) => failures.push(error),
         }
     }
     Err(all_in_one(failures, source.origins.len())
@@ -453,6 +312,14 @@ fn bring(
         ))))
 }
 
+/// What came for a tree.
+struct Brought {
+    /// Bytes over the network, as far as they are known.
+    bytes: u64,
+    /// Files whose content lies elsewhere.
+    pointers: Vec<PathBuf>,
+}
+
 fn bring_tree(
     ctx: &Ctx,
     downloader: &Downloader<'_>,
@@ -460,7 +327,7 @@ fn bring_tree(
     source: &MissingSource,
     origin: &Origin,
     destination: &Path,
-) -> Result<u64> {
+) -> Result<Brought> {
     match origin {
         Origin::Git {
             url,
@@ -468,9 +335,15 @@ fn bring_tree(
             submodules,
         } => {
             let bar = progress.file(&source.name, source.size);
-            git::checkout(ctx, url, rev, *submodules, destination)?;
+            let revision = git::Revision {
+                url,
+                rev,
+                submodules: *submodules,
+            };
+            let objects = destination.with_file_name("git-objects");
+            let pointers = git::checkout(ctx, &revision, &objects, destination)?;
             bar.done();
-            Ok(0)
+            Ok(Brought { bytes: 0, pointers })
         }
         Origin::DebMember {
             archive,
@@ -498,7 +371,10 @@ fn bring_tree(
             fs_err::create_dir_all(place.parent().context("a member without a directory")?)?;
             deb::extract_member(&deb, member, &place)?;
             fs_err::remove_file(deb)?;
-            Ok(done.bytes_fetched)
+            Ok(Brought {
+                bytes: done.bytes_fetched,
+                pointers: Vec::new(),
+            })
         }
         file => bail!(
             "the recursive source `{}` has the origin {file:?}",
@@ -507,7 +383,12 @@ fn bring_tree(
     }
 }
 
-fn check_tree(source: &MissingSource, origin: &Origin, path: &Path) -> Result<()> {
+fn check_tree(
+    source: &MissingSource,
+    origin: &Origin,
+    path: &Path,
+    pointers: &[PathBuf],
+) -> Result<()> {
     let found = nar::hash(path)?;
     if found == source.hash {
         return Ok(());
@@ -517,12 +398,38 @@ fn check_tree(source: &MissingSource, origin: &Origin, path: &Path) -> Result<()
         Origin::DebMember { path, member, .. } => format!("{member} of {path}"),
         other => format!("{other:?}"),
     };
-    Err(error::environment(format!(
-        "wrong NAR hash of {from}\n      expected {}\n      found    {found}",
-        source.hash
-    ))
-    .hint("the same revision should give the same files: check `git config --get-regexp 'filter|core'` for settings that change files on checkout")
-    .into())
+    let failure = error::environment(format!(
+        "wrong NAR hash of {from}\n      expected {}\n      found    {}",
+        source.hash.to_sri(),
+        found.to_sri()
+    ));
+    let Origin::Git { submodules, .. } = origin else {
+        return Err(failure.into());
+    };
+    let failure = if pointers.is_empty() {
+        failure
+    } else {
+        failure.hint(format!(
+            "the hash may be that of a tree with the content of Git LFS, which is not fetched: {}",
+            listed(pointers)
+        ))
+    };
+    let other = if *submodules { "without" } else { "with" };
+    Err(failure
+        .hint(format!("the hash may be that of the tree {other} its submodules: see `submodules` in `package-lists/sources.toml`"))
+        .hint("if the revision is the right one, and a second look at its files finds nothing strange, write the found hash into `package-lists/sources.toml` and run `cargo xtask update-locks`")
+        .into())
+}
+
+/// The first few of some files.
+fn listed(files: &[PathBuf]) -> String {
+    let shown: Vec<_> = files
+        .iter()
+        .take(3)
+        .map(|file| file.display().to_string())
+        .collect();
+    let more = if files.len() > 3 { ", …" } else { "" };
+    format!("{}{more}", shown.join(", "))
 }
 
 fn remove(directory: &Path) -> Result<()> {
