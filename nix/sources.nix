@@ -20,18 +20,28 @@ let
       ];
     };
 
+  # A wheel that a variant names by its URL (`direct` in variants.toml), such as one with
+  # kernels compiled elsewhere for the same ABI, has that URL in the lock.
   pypiFile =
     package:
     mkSource {
       name = package.file;
       hash = package.sha256;
-      sizeBytes = package.size;
+      sizeBytes = package.size or null;
       origins = [
-        {
-          registry = "pypi";
-          project = package.name;
-          inherit (package) file;
-        }
+        (
+          if package ? url then
+            {
+              registry = "url";
+              inherit (package) url;
+            }
+          else
+            {
+              registry = "pypi";
+              project = package.name;
+              inherit (package) file;
+            }
+        )
       ];
     };
 
