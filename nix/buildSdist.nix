@@ -17,6 +17,8 @@
   env ? { },
   # Shell lines run in the unpacked source before the build.
   patch ? "",
+  # Shell lines run there after the build.
+  check ? "",
 }:
 inRoot {
   name = "${pname}-${version}-wheel";
@@ -25,5 +27,6 @@ inRoot {
   env = {
     inherit patch source;
   }
+  // (if check == "" then { } else { inherit check; })
   // env;
 }

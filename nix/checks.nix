@@ -1,10 +1,13 @@
 /**
-  `nix flake check`: the pure functions, the image tool, and `pip check` of each variant.
+  `nix flake check`: the pure functions, the image tool, how CUDA extensions are taken apart,
+  and `pip check` of each variant.
 
   Type: checks :: AttrSet -> AttrSet -> AttrSet
 */
 {
   checkPackages,
+  # The wheel of a small CUDA extension, built for the default variant.
+  cudaExtensionTest,
   imageTool,
   root,
   runCommand,
@@ -28,4 +31,5 @@ variantChecks
     else
       throw "unit tests of nix/ failed: ${builtins.toJSON failures}";
   image-tool = imageTool;
+  cuda-extension = cudaExtensionTest;
 }

@@ -43,6 +43,10 @@ in
     configure = false;
   };
   /**
+    The compiler of CUDA kernels; stands on nothing, so no list of the image touches it.
+  */
+  build-kernels = mk "build-kernels" { configure = false; };
+  /**
     Rust for the image tool, on the base.
   */
   build-image-tool = mk "build-image-tool" {

@@ -22,6 +22,7 @@ let
   debianTree = import ./debianTree.nix { inherit inRoot seed system; };
   cpython = import ./cpython.nix { inherit inRoot; };
   cudaTree = import ./cudaTree.nix { inherit runCommand; };
+  cudaLabel = import ./cudaLabel.nix;
 
   debian = import ./debianRoots.nix { inherit debianTree root sources; };
   unpackWheel = import ./unpackWheel.nix {
@@ -45,6 +46,7 @@ let
     inherit
       buildSdist
       cpython
+      cudaLabel
       cudaTree
       debian
       fileTree
@@ -81,6 +83,7 @@ let
     inherit locks system variants;
     apps = import ./apps.nix { inherit checkPackages imageTool runCommand; };
     checks = import ./checks.nix {
+      cudaExtensionTest = (import ./cudaExtensionTest.nix variants.${locks.defaultVariant}).wheel;
       inherit
         checkPackages
         imageTool
@@ -115,5 +118,5 @@ in
   /**
     Functions without effects, for the unit tests of `nix/tests`.
   */
-  lib = { inherit crateClosure storeName; };
+  lib = { inherit crateClosure cudaLabel storeName; };
 }

@@ -7,6 +7,7 @@
 {
   buildSdist,
   cpython,
+  cudaLabel,
   cudaTree,
   debian,
   fileTree,
@@ -50,14 +51,60 @@ let
       ;
   };
 
+  kernels = import ./kernels.nix {
+    byName =
+      packageLists.byName
+      // builtins.listToAttrs (
+        map (package: {
+          inherit (package) name;
+          value = package // {
+            kind = "git";
+            version = builtins.substring 0 12 locks.sources.git.${package.name}.rev;
+          };
+        }) (lock.git or [ ])
+      );
+    inherit cudaArchitectures cudaExtension sources;
+  };
+  cudaExtension = import ./cudaExtension.nix (
+    {
+      inherit
+        buildSdist
+        cudaArchitectures
+        cudaLabel
+        inRoot
+        interpreter
+        pythonDirectory
+        sitePackages
+        ;
+    }
+    // import ./cudaToolchain.nix {
+      inherit
+        cudaTreeOf
+        debian
+        runCommand
+        sitePackages
+        sources
+        trees
+        ;
+      inherit (customPackages) toolchain;
+      inherit (packageLists) byName;
+    }
+  );
+
+  wheelOf =
+    package:
+    if package.kind == "wheel" then
+      sources.pypiFile package
+    else
+      kernels.${package.name}.wheel or (customPackages.wheelOf package);
+
   treeOf =
     package:
     unpackWheel {
       pname = package.name;
       inherit (package) version;
       inherit pythonDirectory;
-      wheel =
-        if package.kind == "wheel" then sources.pypiFile package else customPackages.wheelOf package;
+      wheel = wheelOf package;
       include = if isCuda package then [ "*.dist-info/*" ] else [ ];
       suffix = if isCuda package then "-metadata" else "";
       links = sharedFiles package.name;
@@ -78,6 +125,8 @@ let
 
   trees = builtins.mapAttrs (_: treeOf) packageLists.byName;
 
+  cudaArchitectures = definition.cuda_architectures or locks.cudaArchitectures;
+
   entry = package: path: {
     package = "${package.name} ${package.version}";
     path = "${path}";
@@ -85,12 +134,14 @@ let
 in
 {
   inherit
+    cudaExtension
     customPackages
     debian
     definition
     fileTree
     inRoot
     interpreter
+    kernels
     lock
     name
     packageLists
@@ -121,7 +172,7 @@ in
   /**
     What CUDA code is compiled for: `[ "8.0" "12.0+PTX" ]`, as `TORCH_CUDA_ARCH_LIST` has it.
   */
-  cudaArchitectures = definition.cuda_architectures or locks.cudaArchitectures;
+  inherit cudaArchitectures;
 
   /**
     `/etc/ld.so.cache` of the finished image, from the layers that hold libraries.

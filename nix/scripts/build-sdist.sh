@@ -12,5 +12,6 @@ eval "$patch"
 # Store paths of sources begin with a hash, so pip gets the directory.
 python3 -m pip wheel . --wheel-dir /build/wheels \
     --no-index --no-deps --no-build-isolation --no-cache-dir --disable-pip-version-check
+eval "${check-}"
 mkdir "$out"
 mv /build/wheels/*.whl "$out/"

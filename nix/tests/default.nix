@@ -6,7 +6,11 @@
 */
 { root }:
 let
-  cases = import ./storeName.nix // import ./crateClosure.nix // import ./locks.nix { inherit root; };
+  cases =
+    import ./storeName.nix
+    // import ./crateClosure.nix
+    // import ./cudaLabel.nix
+    // import ./locks.nix { inherit root; };
   run =
     name:
     let

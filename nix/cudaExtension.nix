@@ -1,0 +1,137 @@
+/**
+  A distribution with CUDA kernels, compiled in pieces: one derivation for each CUDA source
+  file (an object), and one in which the distribution's own `setup.py` builds the wheel and
+  gets those objects instead of compiling (design D11). An interrupted build goes on with
+  the objects it has.
+
+  An object depends on compiler, headers, source and flags alone. `setup.py` decides which
+  files belong to the extension and how they are compiled: the build of the wheel fails
+  when it asks for a file or a flag that is not named here, or not for one that is.
+
+  Type: cudaExtension :: AttrSet -> AttrSet -> { objects, record, wheel }
+*/
+{
+  buildSdist,
+  # Trees with nvcc, its host compiler, and the headers of CUDA and PyTorch.
+  compiler,
+  # The variant's architectures.
+  cudaArchitectures,
+  cudaLabel,
+  inRoot,
+  # The variant's CPython: its headers, for modules that ask for them.
+  interpreter,
+  pythonDirectory,
+  sitePackages,
+  # Trees in which `setup.py` runs: toolchain, CUDA, PyTorch.
+  toolchain,
+}:
+{
+  pname,
+  version,
+  # Fixed output: an sdist, or a git tree.
+  source,
+  # [ { name, units, architectures, flags, includes ? [ ], usesPython ? false } ], each one
+  # `CUDAExtension` of `setup.py`: `name` is its module's last part; `units` and `includes`
+  # are paths in the source; `flags` is what `setup.py` adds to PyTorch's own.
+  modules,
+  # Environment of `setup.py`.
+  env ? { },
+  patch ? "",
+}:
+let
+  # `torch.utils.cpp_extension` of PyTorch 2.11.
+  torchFlags = [
+    "-D__CUDA_NO_HALF_OPERATORS__"
+    "-D__CUDA_NO_HALF_CONVERSIONS__"
+    "-D__CUDA_NO_BFLOAT16_CONVERSIONS__"
+    "-D__CUDA_NO_HALF2_OPERATORS__"
+    "--expt-relaxed-constexpr"
+    "--compiler-options"
+    "-fPIC"
+  ];
+  torchIncludes = [
+    "${sitePackages}/torch/include"
+    "${sitePackages}/torch/include/torch/csrc/api/include"
+    "/usr/local/cuda-13.0/include"
+    "/usr/local/include/${pythonDirectory}"
+  ];
+
+  architectureFlags =
+    architecture:
+    let
+      number = builtins.replaceStrings [ "." "+PTX" ] [ "" "" ] architecture;
+      hasPtx = builtins.match ".*\\+PTX" architecture != null;
+      to = code: [
+        "-gencode"
+        "arch=compute_${number},code=${code}_${number}"
+      ];
+    in
+    to "sm" ++ (if hasPtx then to "compute" else [ ]);
+
+  objectOf =
+    module: unit:
+    let
+      file = builtins.elemAt (builtins.match "(.*/)?([^/]*)\\.cu" unit) 1;
+    in
+    inRoot {
+      # The version last: the time that another version took is a good guess.
+      name = "${file}-${pname}-${cudaLabel module.architectures}-${version}";
+      lowers = compiler ++ (if module.usesPython or false then [ interpreter ] else [ ]);
+      interpreter = "/build/applets/sh";
+      script = ./scripts/compile-unit.sh;
+      env = {
+        inherit source unit;
+        flags =
+          map (path: "-I/build/source/${path}") (module.includes or [ ])
+          ++ map (path: "-I${path}") torchIncludes
+          ++ torchFlags
+          ++ module.flags
+          ++ [
+            "-DTORCH_API_INCLUDE_EXTENSION_H"
+            "-DTORCH_EXTENSION_NAME=${module.name}"
+          ];
+        architectureFlags = builtins.concatMap architectureFlags module.architectures;
+      };
+    };
+
+  objects = builtins.listToAttrs (
+    builtins.concatMap (
+      module:
+      map (unit: {
+        name = unit;
+        value = objectOf module unit;
+      }) module.units
+    ) modules
+  );
+in
+{
+  inherit objects;
+
+  /**
+    What was compiled for which architectures, for the checks.
+  */
+  record = {
+    inherit version;
+    modules = builtins.listToAttrs (
+      map (module: {
+        inherit (module) name;
+        value = module.architectures;
+      }) modules
+    );
+  };
+
+  wheel = buildSdist {
+    inherit pname source version;
+    lowers = toolchain;
+    inherit patch;
+    env = {
+      CUDA_HOME = "/usr/local/cuda-13.0";
+      PYTORCH_NVCC = "python3 ${./scripts/reuse-object.py}";
+      TORCH_CUDA_ARCH_LIST = builtins.concatStringsSep ";" cudaArchitectures;
+      units = builtins.attrNames objects;
+      objects = builtins.attrValues objects;
+    }
+    // env;
+    check = "python3 ${./scripts/reuse-object.py} --all-used";
+  };
+}

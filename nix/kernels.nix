@@ -1,0 +1,168 @@
+/**
+  The distributions whose CUDA kernels are compiled for the variant's architectures, as
+  `cudaExtension` wants them. Units and flags are those of their `setup.py`.
+
+  Type: AttrSet -> { NAME :: { objects, record, wheel } }
+*/
+{
+  # The variant's architectures.
+  cudaArchitectures,
+  cudaExtension,
+  # The variant's locked distributions by name.
+  byName,
+  sources,
+}:
+let
+  product =
+    axes: f:
+    if axes == [ ] then
+      [ (f [ ]) ]
+    else
+      builtins.concatMap (value: product (builtins.tail axes) (rest: f ([ value ] ++ rest))) (
+        builtins.head axes
+      );
+
+  # Code for 8.0 runs on 8.9, but has none of its 8-bit floating point.
+  withFp8 =
+    cudaArchitectures
+    ++ (
+      if builtins.elem "8.0" cudaArchitectures && !(builtins.elem "8.9" cudaArchitectures) then
+        [ "8.9" ]
+      else
+        [ ]
+    );
+  hasFp8 = architecture: builtins.match "(7|8\\.[0-8]).*" architecture == null;
+  bare = builtins.replaceStrings [ "+PTX" ] [ "" ];
+
+  recipes = {
+    flash-attn =
+      package:
+      cudaExtension {
+        pname = package.name;
+        inherit (package) version;
+        source = sources.pypiFile package;
+        env = {
+          # Else it looks for a published wheel, and takes one for the GIL.
+          FLASH_ATTENTION_FORCE_BUILD = "TRUE";
+        };
+        modules = [
+          {
+            name = "flash_attn_2_cuda";
+            architectures = cudaArchitectures;
+            includes = [
+              "csrc/flash_attn"
+              "csrc/flash_attn/src"
+              "csrc/cutlass/include"
+            ];
+            flags = [
+              "-O3"
+              "-std=c++17"
+              "-U__CUDA_NO_HALF_OPERATORS__"
+              "-U__CUDA_NO_HALF_CONVERSIONS__"
+              "-U__CUDA_NO_HALF2_OPERATORS__"
+              "-U__CUDA_NO_BFLOAT16_CONVERSIONS__"
+              "--expt-relaxed-constexpr"
+              "--expt-extended-lambda"
+              "--use_fast_math"
+            ];
+            units =
+              product
+                [
+                  [
+                    "fwd"
+                    "fwd_split"
+                    "bwd"
+                  ]
+                  [
+                    "32"
+                    "64"
+                    "96"
+                    "128"
+                    "192"
+                    "256"
+                  ]
+                  [
+                    "fp16"
+                    "bf16"
+                  ]
+                  [
+                    ""
+                    "_causal"
+                  ]
+                ]
+                (
+                  unit:
+                  let
+                    part = builtins.elemAt unit;
+                  in
+                  "csrc/flash_attn/src/flash_${part 0}_hdim${part 1}_${part 2}${part 3}_sm80.cu"
+                );
+          }
+        ];
+      };
+
+    sageattention =
+      package:
+      let
+        module = name: architectures: files: {
+          inherit architectures;
+          name = "_${name}";
+          units = map (file: "csrc/${file}.cu") files;
+          usesPython = true;
+          flags = [
+            "-O3"
+            "-std=c++17"
+            "-U__CUDA_NO_HALF_OPERATORS__"
+            "-U__CUDA_NO_HALF_CONVERSIONS__"
+            "--use_fast_math"
+            "-Xptxas=-v"
+            "-diag-suppress=174"
+            "-D_GLIBCXX_USE_CXX11_ABI=1"
+          ];
+        };
+        sm89 = "qattn/sm89_qk_int8_sv_f8_accum_";
+      in
+      cudaExtension {
+        pname = package.name;
+        inherit (package) version;
+        source = sources.gitTree package.name;
+        env = {
+          # Decides which modules there are.
+          TORCH_CUDA_ARCH_LIST = builtins.concatStringsSep ";" withFp8;
+          EXT_PARALLEL = "1";
+        };
+        # The driver's library is on no build machine; the module looks for its soname.
+        patch = ''
+          mkdir /build/driver
+          gcc -shared -Wl,-soname,libcuda.so.1 -o /build/driver/libcuda.so -x c /dev/null
+          export LIBRARY_PATH=/build/driver
+        '';
+        modules = builtins.filter (module: module.architectures != [ ]) [
+          (module "qattn_sm80" cudaArchitectures [ "qattn/qk_int_sv_f16_cuda_sm80" ])
+          (module "qattn_sm89" (builtins.filter hasFp8 withFp8) [
+            "${sm89}f16_attn_inst_buf"
+            "${sm89}f16_fuse_v_scale_attn_inst_buf"
+            "${sm89}f32_attn"
+            "${sm89}f32_attn_inst_buf"
+            "${sm89}f32_fuse_v_scale_attn"
+            "${sm89}f32_fuse_v_scale_attn_inst_buf"
+            "${sm89}f32_fuse_v_scale_fuse_v_mean_attn"
+          ])
+          # Hopper's matrix instructions belong to the architecture's own feature set.
+          (module "qattn_sm90" (
+            if builtins.elem "9.0" (map bare cudaArchitectures) then [ "9.0a" ] else [ ]
+          ) [ "qattn/qk_int_sv_f8_cuda_sm90" ])
+          (module "fused" withFp8 [ "fused/fused" ])
+        ];
+      };
+  };
+  # A published wheel is taken as it is.
+  isCompiled = name: byName ? ${name} && byName.${name}.kind != "wheel";
+  names = builtins.filter isCompiled (builtins.attrNames recipes);
+in
+builtins.listToAttrs (
+  map (name: {
+    inherit name;
+    value = recipes.${name} byName.${name};
+  }) names
+)
