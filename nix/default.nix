@@ -59,9 +59,23 @@ let
   };
   comfyuiBundle = import ./comfyuiBundle.nix { inherit locks runCommand sources; };
   withBundle = variant: variant // { comfyui = comfyuiBundle variant; };
-  variants = builtins.mapAttrs (
-    name: definition: withBundle (mkVariant name definition)
-  ) locks.variants;
+  # `withArchitectures` gives the same variant with its CUDA code compiled for others, and a
+  # tag that says so: `xtask --cuda-arch` applies it, for a flake has no arguments.
+  variantOf =
+    name: definition:
+    withBundle (mkVariant name definition)
+    // {
+      withArchitectures =
+        architectures:
+        variantOf name (
+          definition
+          // {
+            cuda_architectures = architectures;
+            tag = "${definition.tag}-${cudaLabel architectures}";
+          }
+        );
+    };
+  variants = builtins.mapAttrs variantOf locks.variants;
 
   layerSpec = import ./layerSpec.nix { inherit imageTool runCommand; };
   layerImage = import ./layerImage.nix { inherit imageTool runCommand; };

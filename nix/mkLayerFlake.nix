@@ -37,18 +37,18 @@ let
     merged:
     merged // { Env = map (key: "${key}=${merged.Env.${key}}") (builtins.attrNames merged.Env); };
 
+  nothing = {
+    chain = [ ];
+    config = { };
+    entries = { };
+    withArchitectures = _: nothing;
+  };
+
   mkLayer =
-    variantName: variant:
+    # The layer below of the same variant.
+    below: variant:
     let
-      below =
-        if previous == null then
-          {
-            chain = [ ];
-            config = { };
-            entries = { };
-          }
-        else
-          previous.layers.${variantName};
+      variantName = variant.name;
       own = trees {
         inherit variant;
         below = below.entries;
@@ -83,6 +83,10 @@ let
         ${name} = own;
       };
       config = merged;
+      # This layer and those below, with CUDA code for other architectures.
+      withArchitectures =
+        architectures:
+        mkLayer (below.withArchitectures architectures) (variant.withArchitectures architectures);
       package = if isFinal then outputs.stream else outputs.archive;
       # What xtask reads in one evaluation: `nix::plan::Plan`.
       plan = {
@@ -101,7 +105,9 @@ let
         }) chain;
       };
     };
-  layers = builtins.mapAttrs mkLayer variants;
+  layers = builtins.mapAttrs (
+    variantName: mkLayer (if previous == null then nothing else previous.layers.${variantName})
+  ) variants;
 in
 {
   inherit layers name;

@@ -48,6 +48,8 @@ in
   # For xtask: one evaluation gives every derivation of a variant.
   legacyPackages.${system}.factory = builtins.mapAttrs (_: layer: {
     inherit (layer) plan;
+    # Architectures -> the plan with CUDA code for those.
+    planFor = architectures: (layer.withArchitectures architectures).plan;
   }) final.layers;
 
   apps.${system} = apps final.layers.${locks.defaultVariant};

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::cuda::CudaArchitecture;
+
 /// Builds the ComfyUI image with Nix, layer by layer.
 ///
 /// Reads `package-lists/` and its locks, brings every source into the Nix store,
@@ -57,6 +59,9 @@ pub struct VariantArgs {
     /// Leave out everything from git; the image's tag and labels say so, and it does at start
     #[arg(long, value_name = "git", value_parser = ["git"])]
     pub omit: Option<String>,
+    /// Compile CUDA code for these architectures instead of the variant's; the tag says so
+    #[arg(long = "cuda-arch", value_name = "9.0,12.0+PTX", value_delimiter = ',')]
+    pub cuda_architectures: Vec<CudaArchitecture>,
 }
 
 /// One subcommand each; the arguments live here, the work in `cmd/`.

@@ -86,7 +86,7 @@ fn report(ctx: &Ctx, realized: &Realized, loaded: Option<&Loaded>) -> Result<()>
             });
         let document = json!({
             "schema_version": 1,
-            "variant": realized.selection.variant.attribute(),
+            "variant": realized.selection.variant.label(),
             "reference": image.reference.to_string(),
             "config_digest": image.config.digest.to_string(),
             "manifest_digest": image.manifest.digest.to_string(),
@@ -157,7 +157,7 @@ fn diff_ids(layer: &ImageLayer) -> String {
 /// Prints what would be fetched and built.
 fn dry_run(ctx: &Ctx, selection: &Selection) -> Result<()> {
     let nix = Nix::find_or_provide(ctx)?;
-    let plan = nix.plan(ctx, &selection.variant.attribute())?;
+    let plan = selection.variant.plan(ctx, &nix)?;
     let targets = [plan.layer(&selection.layer)?.image.drv_path.clone()];
     let graph = Graph::read(&nix, &targets)?;
     let missing = graph.missing(&nix, &targets)?;
@@ -185,7 +185,7 @@ fn dry_run(ctx: &Ctx, selection: &Selection) -> Result<()> {
             .map(|source| json!({"name": source.name, "size_bytes": source.size}));
         let document = json!({
             "schema_version": 1,
-            "variant": selection.variant.attribute(),
+            "variant": selection.variant.label(),
             "layer": selection.layer,
             "builds": builds.collect::<Vec<_>>(),
             "sources": sources.collect::<Vec<_>>(),

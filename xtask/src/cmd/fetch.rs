@@ -11,10 +11,11 @@ use crate::nix::{MissingSource, Nix, ensure_sources, missing_sources};
 use crate::ui;
 
 pub(crate) fn run(ctx: &Ctx, args: &FetchArgs) -> Result<()> {
-    let variant = select::variant(ctx, &args.variant)?.attribute();
+    let variant = select::variant(ctx, &args.variant)?;
     let layer = select::layer(ctx, &args.layer)?;
     let nix = Nix::find_or_provide(ctx)?;
-    let plan = nix.plan(ctx, &variant)?;
+    let plan = variant.plan(ctx, &nix)?;
+    let variant = variant.label();
     // An image stands on all layers before it.
     let targets = [plan.layer(&layer)?.image.drv_path.clone()];
     if args.dry_run {

@@ -68,7 +68,7 @@ pub(super) fn selection(
 pub(super) fn realize(ctx: &Ctx, selection: Selection) -> Result<Realized> {
     let start = Instant::now();
     let nix = Nix::find_or_provide(ctx)?;
-    let plan = nix.plan(ctx, &selection.variant.attribute())?;
+    let plan = selection.variant.plan(ctx, &nix)?;
     let target = plan.layer(&selection.layer)?.image.clone();
     let is_built =
         |nix: &Nix| Ok::<_, anyhow::Error>(nix.invalid_paths(&[&target.out_path])?.is_empty());
@@ -82,7 +82,7 @@ pub(super) fn realize(ctx: &Ctx, selection: Selection) -> Result<Realized> {
         }
     }
     let link = roots(ctx)
-        .join(selection.variant.attribute())
+        .join(selection.variant.label())
         .join(selection.layer.to_string());
     add_root(&nix, &link, &target.out_path)?;
     let image = Image::read(Path::new(&target.out_path), nix.store_root()).map_err(from_image)?;

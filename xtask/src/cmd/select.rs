@@ -7,9 +7,11 @@ use serde::Deserialize;
 
 use crate::cli::VariantArgs;
 use crate::ctx::Ctx;
+use crate::cuda::{self, CudaArchitecture};
 use crate::error::{self, Failure};
 use crate::layer::{self, LayerName};
 use crate::nearest::nearest;
+use crate::nix::{Nix, Plan};
 
 /// The part of `package-lists/variants.toml` that choosing needs; the rest is for the lists.
 #[derive(Debug, Deserialize)]
@@ -26,13 +28,15 @@ struct VariantHead {
     git: bool,
 }
 
-/// The variant to work on.
+/// A variant as the user wants it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Variant {
     /// As in `package-lists/variants.toml`; its lock has this name too.
     pub(super) name: String,
     /// Without what comes from git.
     pub(super) without_git: bool,
+    /// Instead of the variant's own; empty for those.
+    cuda_architectures: Vec<CudaArchitecture>,
 }
 
 impl Variant {
@@ -42,10 +46,30 @@ impl Variant {
         format!("{}{suffix}", self.name)
     }
 
+    /// Its name among others of the same variant: `megapak-nogit-9.0`.
+    pub(super) fn label(&self) -> String {
+        let architectures = self.cuda_architectures.iter();
+        architectures.fold(self.attribute(), |label, one| format!("{label}-{one}"))
+    }
+
     /// The command-line arguments that choose it.
     pub(super) fn arguments(&self) -> String {
         let omit = if self.without_git { " --omit git" } else { "" };
-        format!("--variant {}{omit}", self.name)
+        let architectures: Vec<String> = self
+            .cuda_architectures
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        let architectures = match architectures.as_slice() {
+            [] => String::new(),
+            some => format!(" --cuda-arch {}", some.join(",")),
+        };
+        format!("--variant {}{omit}{architectures}", self.name)
+    }
+
+    /// What the flake says it consists of.
+    pub(super) fn plan(&self, ctx: &Ctx, nix: &Nix) -> Result<Plan> {
+        nix.plan(ctx, &self.attribute(), &self.cuda_architectures)
     }
 }
 
@@ -56,6 +80,11 @@ pub(super) fn variant(ctx: &Ctx, args: &VariantArgs) -> Result<Variant> {
     let file: VariantsFile = toml::from_str(&text).map_err(|error| {
         error::bad_input(format!("`{}` cannot be read: {error}", path.display()))
     })?;
+    let architectures = &args.cuda_architectures;
+    if !architectures.is_empty() {
+        cuda::check_list(architectures)
+            .map_err(|reason| error::bad_input(format!("`--cuda-arch`: {reason}")))?;
+    }
     let name = choose(&file, args.variant.as_deref())?;
     let has_git = file.variant[&name].git;
     if args.omit.is_some() && !has_git {
@@ -65,6 +94,7 @@ pub(super) fn variant(ctx: &Ctx, args: &VariantArgs) -> Result<Variant> {
     }
     Ok(Variant {
         without_git: has_git && args.omit.is_some(),
+        cuda_architectures: architectures.clone(),
         name,
     })
 }
@@ -127,6 +157,27 @@ pub(super) fn layer(ctx: &Ctx, text: &str) -> Result<LayerName> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ok_architectures_in_names_and_arguments() {
+        let mut variant = Variant {
+            name: "megapak".to_owned(),
+            without_git: false,
+            cuda_architectures: Vec::new(),
+        };
+        assert_eq!(
+            (variant.label(), variant.arguments()),
+            ("megapak".to_owned(), "--variant megapak".to_owned())
+        );
+        variant.cuda_architectures = vec!["9.0".parse().unwrap(), "12.0+PTX".parse().unwrap()];
+        assert_eq!(variant.label(), "megapak-9.0-12.0+PTX");
+        assert_eq!(
+            variant.arguments(),
+            "--variant megapak --cuda-arch 9.0,12.0+PTX"
+        );
+        variant.without_git = true;
+        assert_eq!(variant.label(), "megapak-nogit-9.0-12.0+PTX");
+    }
 
     #[test]
     fn err_unknown_variant() {

@@ -26,9 +26,10 @@ struct Row {
 }
 
 pub(super) fn run(ctx: &Ctx, args: &StatusArgs) -> Result<()> {
-    let variant = select::variant(ctx, &args.variant)?.attribute();
+    let variant = select::variant(ctx, &args.variant)?;
     let nix = Nix::find_or_provide(ctx)?;
-    let plan = nix.plan(ctx, &variant)?;
+    let plan = variant.plan(ctx, &nix)?;
+    let variant = variant.label();
     let specs: Vec<&str> = plan
         .layers
         .iter()

@@ -349,7 +349,7 @@ fn print(
         });
         let document = json!({
             "schema_version": 1,
-            "variant": selection.variant.attribute(),
+            "variant": selection.variant.label(),
             "layer": selection.layer,
             "reference": realized.map(|realized| realized.image.reference.to_string()),
             "config_digest": realized.map(|realized| realized.image.config.digest.to_string()),

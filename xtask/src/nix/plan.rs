@@ -8,6 +8,7 @@ use xshell::Shell;
 
 use super::Nix;
 use crate::ctx::Ctx;
+use crate::cuda::CudaArchitecture;
 use crate::error;
 use crate::layer::LayerName;
 use crate::lock::Sha256;
@@ -112,11 +113,17 @@ impl Plan {
 impl Nix {
     /// Evaluates the plan of a variant (and instantiates its derivations). A plan that was
     /// evaluated before from the same files is reused while the store still holds it.
+    /// CUDA code is compiled for `architectures`, or for the variant's own when there are none.
     ///
     /// # Errors
     /// The flake does not evaluate, or there is no such variant.
-    pub fn plan(&self, ctx: &Ctx, variant: &str) -> Result<Plan> {
-        let cached = self.cache_file(ctx, variant)?;
+    pub fn plan(
+        &self,
+        ctx: &Ctx,
+        variant: &str,
+        architectures: &[CudaArchitecture],
+    ) -> Result<Plan> {
+        let cached = self.cache_file(ctx, variant, architectures)?;
         if let Some(file) = &cached
             && let Some(plan) = read(file)
             && plan.check(variant).is_ok()
@@ -124,7 +131,7 @@ impl Nix {
         {
             return Ok(plan);
         }
-        let plan = self.evaluate(ctx, variant)?;
+        let plan = self.evaluate(ctx, variant, architectures)?;
         if let Some(file) = &cached {
             crate::fs::write_atomic(file, &serde_json::to_vec(&plan)?)?;
         }
@@ -144,9 +151,14 @@ impl Nix {
     }
 
     /// Named by all that an evaluation can depend on: the commit, what differs from it
-    /// in tracked files (Nix sees no others), the variant, the Nix and its store.
+    /// in tracked files (Nix sees no others), the variant, its architectures, the Nix and its store.
     /// `None` outside a git checkout.
-    fn cache_file(&self, ctx: &Ctx, variant: &str) -> Result<Option<PathBuf>> {
+    fn cache_file(
+        &self,
+        ctx: &Ctx,
+        variant: &str,
+        architectures: &[CudaArchitecture],
+    ) -> Result<Option<PathBuf>> {
         let shell = Shell::new()?;
         shell.change_dir(&ctx.root);
         let git = |arguments: &[&str]| {
@@ -177,6 +189,7 @@ impl Nix {
             "plan 1",
             &commit,
             variant,
+            &serde_json::to_string(architectures)?,
             &version,
             store.as_deref().unwrap_or("/nix"),
             &difference,
@@ -185,10 +198,24 @@ impl Nix {
         Ok(Some(ctx.cache.join("plans").join(format!("{key}.json"))))
     }
 
-    fn evaluate(&self, ctx: &Ctx, variant: &str) -> Result<Plan> {
+    fn evaluate(
+        &self,
+        ctx: &Ctx,
+        variant: &str,
+        architectures: &[CudaArchitecture],
+    ) -> Result<Plan> {
         let shell = Shell::new()?;
+        // A flake has no arguments, but a function among its outputs has.
+        let (output, apply) = match architectures {
+            [] => ("plan", None),
+            some => {
+                let list = some.iter().map(|one| format!(" \"{one}\""));
+                let list = list.collect::<String>();
+                ("planFor", Some(format!("planFor: planFor [{list} ]")))
+            }
+        };
         let attribute = format!(
-            "{}#legacyPackages.x86_64-linux.factory.{variant}.plan",
+            "{}#legacyPackages.x86_64-linux.factory.{variant}.{output}",
             ctx.root.display()
         );
         ctx.ui.step("Evaluating", format!("variant {variant}"));
@@ -196,7 +223,8 @@ impl Nix {
             .cmd(&shell, "nix")
             .args(["eval", "--json", "--no-write-lock-file", "--no-warn-dirty"])
             .args(["--option", "allow-import-from-derivation", "false"])
-            .arg(attribute);
+            .arg(attribute)
+            .args(apply.iter().flat_map(|apply| ["--apply", apply]));
         let mut lines = Vec::new();
         let ((status, _), json) = process::watch(ctx, cmd, |line| {
             lines.extend(line.map(super::log::plain));

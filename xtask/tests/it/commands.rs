@@ -167,3 +167,27 @@ fn ok_load_once() {
         );
     }
 }
+
+#[test]
+fn ok_plan_for_other_architectures() {
+    let Some(checkout) = Checkout::new() else {
+        return;
+    };
+    let reference = |arguments: &[&str]| {
+        let status = [&["status", "--json"], arguments].concat();
+        checkout.run(&status).ok().json()["reference"].clone()
+    };
+    assert_eq!(reference(&[]), "xtask-fixture:layer02");
+    assert_eq!(
+        reference(&["--cuda-arch", "9.0,12.0+PTX"]),
+        "xtask-fixture:9.0-12.0+PTX"
+    );
+    // Each choice has an evaluation of its own.
+    assert_eq!(reference(&["--cuda-arch", "9.0"]), "xtask-fixture:9.0");
+    assert_eq!(reference(&[]), "xtask-fixture:layer02");
+
+    let ran = checkout.run(&["status", "--cuda-arch", "9.0,9.0+PTX"]);
+    assert_eq!((ran.status, ran.stdout.as_str()), (2, ""));
+    let reason = "`--cuda-arch`: the CUDA architecture 9.0 is named twice";
+    assert!(ran.stderr.contains(reason), "{}", ran.stderr);
+}
