@@ -167,7 +167,7 @@ fn dry_run(ctx: &Ctx, selection: &Selection) -> Result<()> {
     } else {
         Vec::new()
     };
-    let times = Times::read(ctx);
+    let times = Times::read(ctx)?;
     let estimate = times.estimate(&graph, &missing, jobs(selection.jobs));
 
     let builds: BTreeSet<_> = missing
@@ -224,20 +224,37 @@ fn dry_run(ctx: &Ctx, selection: &Selection) -> Result<()> {
     Ok(())
 }
 
-/// `12 builds, about 4m10s by earlier runs (3 never measured)`.
+/// `12 builds (4 CUDA objects), at least 4m10s by earlier runs (3 never measured)`.
 pub(super) fn estimate_text(estimate: Estimate) -> String {
     let Estimate {
         n_builds,
         n_unmeasured,
+        n_measured_elsewhere,
+        n_objects,
         seconds: wall,
     } = estimate;
-    let builds = ui::count(n_builds, "build");
+    let mut builds = ui::count(n_builds, "build");
+    if n_objects > 0 {
+        builds.push_str(&format!(" ({})", ui::count(n_objects, "CUDA object")));
+    }
+    let notes = [
+        (n_measured_elsewhere, "measured on another machine"),
+        (n_unmeasured, "never measured"),
+    ];
+    let notes = notes.into_iter().filter(|(count, _)| *count > 0);
+    let notes: Vec<String> = notes
+        .map(|(count, what)| format!("{count} {what}"))
+        .collect();
+    let notes = match notes.as_slice() {
+        [] => String::new(),
+        some => format!(" ({})", some.join(", ")),
+    };
     match (n_builds, n_unmeasured) {
         (0, _) => "nothing to build".to_owned(),
         (_, n) if n == n_builds => format!("{builds}, none measured here before"),
-        (_, 0) => format!("{builds}, about {} by earlier runs", elapsed(wall)),
-        (_, n) => format!(
-            "{builds}, at least {} by earlier runs ({n} never measured)",
+        (_, 0) => format!("{builds}, about {} by earlier runs{notes}", elapsed(wall)),
+        (..) => format!(
+            "{builds}, at least {} by earlier runs{notes}",
             elapsed(wall)
         ),
     }
@@ -250,4 +267,29 @@ fn elapsed(seconds: f64) -> String {
 /// Builds side by side: as asked, else one for each processor, as Nix's `auto` counts.
 pub(super) fn jobs(asked: Option<usize>) -> usize {
     asked.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, Into::into))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ok_estimates_say_what_they_rest_on() {
+        let mut estimate = Estimate::default();
+        assert_eq!(estimate_text(estimate), "nothing to build");
+        estimate.n_builds = 73;
+        estimate.n_unmeasured = 73;
+        assert_eq!(
+            estimate_text(estimate),
+            "73 builds, none measured here before"
+        );
+        estimate.n_objects = 72;
+        estimate.n_unmeasured = 1;
+        estimate.n_measured_elsewhere = 72;
+        estimate.seconds = 7200.0;
+        insta::assert_snapshot!(estimate_text(estimate), @"73 builds (72 CUDA objects), at least 2h00m by earlier runs (72 measured on another machine, 1 never measured)");
+        estimate.n_unmeasured = 0;
+        estimate.n_measured_elsewhere = 0;
+        insta::assert_snapshot!(estimate_text(estimate), @"73 builds (72 CUDA objects), about 2h00m by earlier runs");
+    }
 }

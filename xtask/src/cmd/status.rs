@@ -48,7 +48,7 @@ pub(super) fn run(ctx: &Ctx, args: &StatusArgs) -> Result<()> {
         Graph::read(&nix, &to_build)?
     };
     let missing = graph.missing(&nix, &to_build)?;
-    let times = Times::read(ctx);
+    let times = Times::read(ctx)?;
 
     let mut rows = Vec::new();
     for layer in &plan.layers {
