@@ -92,6 +92,35 @@ fn ok_status_before_and_after() {
 }
 
 #[test]
+fn ok_omit_git_is_a_sibling_of_the_variant() {
+    let Some(checkout) = Checkout::new() else {
+        return;
+    };
+    let omit = ["--variant", "full", "--omit", "git"];
+    let run = |command: &[&str]| checkout.run(&[command, omit.as_slice()].concat()).ok();
+    for command in [
+        ["status", "--json"].as_slice(),
+        &["build", "1", "--json"],
+        &["build", "1", "--dry-run", "--json"],
+        &["fetch", "--dry-run", "--json"],
+    ] {
+        assert_eq!(run(command).json()["variant"], "full-nogit", "{command:?}");
+    }
+    let roots = checkout.data().join("roots");
+    assert!(roots.join("full-nogit/01-low").symlink_metadata().is_ok());
+    assert!(roots.join("full/01-low").symlink_metadata().is_err());
+
+    // A variant without git sources is the same with and without them.
+    let ran = checkout.run(&["status", "--omit", "git"]).ok();
+    assert!(ran.stdout.starts_with("variant tiny,"), "{}", ran.stdout);
+    assert!(
+        ran.stderr.contains("takes nothing from git"),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
 fn ok_clean_removes_only_when_told() {
     let Some(checkout) = Checkout::new() else {
         return;

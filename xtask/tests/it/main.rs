@@ -11,6 +11,7 @@ mod download;
 mod engine;
 mod fetch;
 mod fixture;
+mod git;
 mod help;
 mod hosts;
 mod image;

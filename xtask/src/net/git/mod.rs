@@ -74,7 +74,7 @@ pub fn checkout(
         shell: Shell::new()?,
         objects,
     };
-    fetcher.tree(revision, target)?;
+    fetcher.tree(revision, target, Trust::Full)?;
     pointers(target)
 }
 
@@ -104,6 +104,32 @@ pub fn actual_url(url: &str) -> Result<String> {
         .map(|text| text.trim().to_owned())
 }
 
+/// What a fetch may reach.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Trust {
+    /// Everything that git allows a user.
+    Full,
+    /// Other machines: a repository of theirs must not make us read one of this machine.
+    Remote,
+}
+
+impl Trust {
+    /// How far a submodule is trusted. What the user's own `insteadOf` makes of a URL is the
+    /// user's business.
+    fn of_submodule(parent: &str, url: &str) -> Self {
+        let is_remote = |url: &str| {
+            ["https://", "http://", "ssh://", "git://"]
+                .iter()
+                .any(|scheme| url.starts_with(scheme))
+        };
+        if is_remote(parent) && !is_remote(url) {
+            Self::Remote
+        } else {
+            Self::Full
+        }
+    }
+}
+
 struct Fetcher<'a> {
     ctx: &'a Ctx,
     shell: Shell,
@@ -112,7 +138,7 @@ struct Fetcher<'a> {
 }
 
 impl Fetcher<'_> {
-    fn tree(&self, revision: &Revision<'_>, target: &Path) -> Result<()> {
+    fn tree(&self, revision: &Revision<'_>, target: &Path, trust: Trust) -> Result<()> {
         let Revision {
             url,
             rev,
@@ -122,7 +148,7 @@ impl Fetcher<'_> {
             .objects
             .join(format!("{}.git", Sha256::of(url.as_bytes())));
         if !self.has(&repository, rev) {
-            self.fetch(&repository, url, rev)?;
+            self.fetch(&repository, url, rev, trust)?;
         }
         self.ctx.check_interrupted()?;
         fs_err::create_dir_all(target)?;
@@ -137,7 +163,7 @@ impl Fetcher<'_> {
             &repository,
             &["--work-tree", &target_text],
             &checkout,
-            false,
+            Trust::Full,
         )
         .map_err(|said| failure::explain(Cause::Incomplete, url, rev, &said))?;
         if submodules {
@@ -150,12 +176,12 @@ impl Fetcher<'_> {
         let commit = format!("{rev}^{{commit}}");
         repository.is_dir()
             && self
-                .run(repository, &[], &["cat-file", "-e", &commit], false)
+                .run(repository, &[], &["cat-file", "-e", &commit], Trust::Full)
                 .is_ok()
     }
 
     /// Brings the one revision; where a server gives branches and tags only, their history.
-    fn fetch(&self, repository: &Path, url: &str, rev: &str) -> Result<()> {
+    fn fetch(&self, repository: &Path, url: &str, rev: &str, trust: Trust) -> Result<()> {
         fs_err::create_dir_all(repository)?;
         process::capture(silent(cmd!(
             self.shell,
@@ -164,8 +190,7 @@ impl Fetcher<'_> {
         let fetch = |more: &[&str]| {
             let fetch = ["fetch", "--quiet", "--no-tags", "--no-recurse-submodules"];
             let arguments: Vec<&str> = fetch.iter().chain(more).copied().collect();
-            // A repository must not make us read others on this machine.
-            self.run(repository, &[], &arguments, !is_remote(url))
+            self.run(repository, &[], &arguments, trust)
         };
         let Err(said) = fetch(&["--depth", "1", "--", url, rev]) else {
             return Ok(());
@@ -194,7 +219,7 @@ impl Fetcher<'_> {
     fn submodules(&self, repository: &Path, parent: &Revision<'_>, target: &Path) -> Result<()> {
         let Revision { url, rev, .. } = *parent;
         let read = |arguments: &[&str]| {
-            self.run(repository, &[], arguments, false)
+            self.run(repository, &[], arguments, Trust::Full)
                 .map_err(|said| failure::explain(Cause::Incomplete, url, rev, &said))
         };
         let listed = read(&["ls-tree", "-r", "-z", "--full-tree", rev])?;
@@ -213,7 +238,7 @@ impl Fetcher<'_> {
         ];
         // No file, no entries: the links below say what is missing.
         let entries = self
-            .run(repository, &[], &read_modules, false)
+            .run(repository, &[], &read_modules, Trust::Full)
             .unwrap_or_default();
         let urls = submodule::urls(&entries);
         for (path, rev) in links {
@@ -230,7 +255,12 @@ impl Fetcher<'_> {
                 rev,
                 submodules: true,
             };
-            self.tree(&revision, &target.join(path)).with_context(|| {
+            self.tree(
+                &revision,
+                &target.join(path),
+                Trust::of_submodule(url, &child),
+            )
+            .with_context(|| {
                 format!(
                     "cannot fetch the submodule `{path}` of {url} at {}",
                     parent.rev
@@ -246,14 +276,14 @@ impl Fetcher<'_> {
         repository: &Path,
         options: &[&str],
         arguments: &[&str],
-        is_declared_local: bool,
+        trust: Trust,
     ) -> Result<String, String> {
         let mut cmd = self.shell.cmd("git").arg("--git-dir").arg(repository);
         for setting in SETTINGS {
             cmd = cmd.arg("-c").arg(setting);
         }
         cmd = cmd.args(options).args(arguments);
-        if is_declared_local {
+        if trust == Trust::Remote {
             cmd = cmd.env("GIT_PROTOCOL_FROM_USER", "0");
         }
         let mut said = Vec::new();
@@ -269,14 +299,6 @@ impl Fetcher<'_> {
             Err(error) => Err(format!("{error:#}")),
         }
     }
-}
-
-/// Whether a URL, as a repository declares it, leads to another machine. What the user's own
-/// `insteadOf` makes of it is the user's business.
-fn is_remote(url: &str) -> bool {
-    ["https://", "http://", "ssh://", "git://"]
-        .iter()
-        .any(|scheme| url.starts_with(scheme))
 }
 
 /// git that asks nobody for anything and speaks one language.

@@ -1,0 +1,338 @@
+//! Trees of git repositories, with the real git and repositories on the disk.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use xtask::error::{Kind, hints_of, kind_of};
+use xtask::net::git::{Revision, checkout};
+
+use crate::server::{Reply, Server};
+use crate::support::Sandbox;
+
+/// A repository with the files of its last commit in its work tree.
+struct Repository(PathBuf);
+
+impl Repository {
+    fn new(sandbox: &Sandbox, name: &str) -> Self {
+        let path = sandbox.directory.path().join(name);
+        let repository = Self(path);
+        std::fs::create_dir_all(&repository.0).unwrap();
+        repository.git(&["init", "--quiet", "--initial-branch=main"]);
+        repository
+    }
+
+    fn git(&self, arguments: &[&str]) -> String {
+        let output = Command::new("git")
+            .args(["-c", "user.name=x", "-c", "user.email=x@example.invalid"])
+            // Submodules on the disk need a permission that git took away by default.
+            .args([
+                "-c",
+                "protocol.file.allow=always",
+                "-c",
+                "commit.gpgsign=false",
+            ])
+            .args(arguments)
+            .current_dir(&self.0)
+            .output()
+            .unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{arguments:?}: {stderr}");
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
+    /// Commits a file; returns the revision.
+    fn commit(&self, file: &str, text: &str) -> String {
+        let path = self.0.join(file);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+        self.git(&["add", "--all"]);
+        self.git(&["commit", "--quiet", "--message", file]);
+        self.git(&["rev-parse", "HEAD"])
+    }
+
+    /// Commits a submodule whose URL is then what `.gitmodules` says.
+    fn commit_submodule(&self, path: &str, of: &Self, url: &str) -> String {
+        let real = of.0.display().to_string();
+        self.git(&["submodule", "--quiet", "add", &real, path]);
+        let key = format!("submodule.{path}.url");
+        self.git(&["config", "--file", ".gitmodules", &key, url]);
+        self.git(&["commit", "--quiet", "--all", "--message", "submodule"]);
+        self.git(&["rev-parse", "HEAD"])
+    }
+
+    fn url(&self) -> String {
+        self.0.display().to_string()
+    }
+}
+
+/// Checks out into `target` of the sandbox.
+fn check_out(sandbox: &Sandbox, url: &str, rev: &str) -> anyhow::Result<Vec<PathBuf>> {
+    let target = sandbox.directory.path().join("target");
+    if target.exists() {
+        std::fs::remove_dir_all(&target).unwrap();
+    }
+    let revision = Revision {
+        url,
+        rev,
+        submodules: true,
+    };
+    checkout(
+        &sandbox.ctx,
+        &revision,
+        &sandbox.directory.path().join("objects"),
+        &target,
+    )
+}
+
+/// All files below a directory with their text, sorted.
+fn files(root: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in walk(root) {
+        let text = std::fs::read_to_string(&entry).unwrap();
+        let path = entry.strip_prefix(root).unwrap().display().to_string();
+        found.push(format!("{path}: {}", text.trim()));
+    }
+    found.sort();
+    found
+}
+
+fn walk(root: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(root).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(walk(&path));
+        } else {
+            found.push(path);
+        }
+    }
+    found
+}
+
+/// The whole chain and its hints, with what differs from run to run replaced.
+fn shown(sandbox: &Sandbox, error: &anyhow::Error, revisions: &[&str]) -> String {
+    let mut text = format!("{error:#}");
+    for hint in hints_of(error) {
+        text.push_str(&format!("\nhint: {hint}"));
+    }
+    text = text.replace(
+        &sandbox.directory.path().display().to_string(),
+        "[DIRECTORY]",
+    );
+    for (index, revision) in revisions.iter().enumerate() {
+        text = text.replace(revision, &format!("[REVISION {}]", index + 1));
+    }
+    text
+}
+
+#[test]
+fn ok_submodules_of_submodules() {
+    let sandbox = Sandbox::new();
+    let inner = Repository::new(&sandbox, "inner");
+    inner.commit("inner.txt", "inner");
+    let middle = Repository::new(&sandbox, "middle");
+    middle.commit("middle.txt", "middle");
+    middle.commit_submodule("deep", &inner, "../inner");
+    let outer = Repository::new(&sandbox, "outer");
+    outer.commit("outer.txt", "old");
+    let rev = outer.commit_submodule("ext/middle", &middle, &middle.url());
+    // Not what is pinned.
+    outer.commit("outer.txt", "new");
+    inner.commit("inner.txt", "newer");
+
+    check_out(&sandbox, &outer.url(), &rev).unwrap();
+    let found = files(&sandbox.directory.path().join("target"));
+    let found: Vec<_> = found
+        .iter()
+        .filter(|line| !line.starts_with(".gitmodules"))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            "ext/middle/.gitmodules: [submodule \"deep\"]\n\tpath = deep\n\turl = ../inner",
+            "ext/middle/deep/inner.txt: inner",
+            "ext/middle/middle.txt: middle",
+            "outer.txt: old",
+        ]
+    );
+}
+
+#[test]
+fn ok_a_second_run_asks_nobody_again() {
+    let sandbox = Sandbox::new();
+    let repository = Repository::new(&sandbox, "repository");
+    let rev = repository.commit("file.txt", "text");
+    check_out(&sandbox, &repository.url(), &rev).unwrap();
+    // A checkout that was cut off in the middle, and a repository that is gone since.
+    std::fs::rename(&repository.0, sandbox.directory.path().join("gone")).unwrap();
+    check_out(&sandbox, &repository.url(), &rev).unwrap();
+    let target = sandbox.directory.path().join("target");
+    assert_eq!(files(&target), ["file.txt: text"]);
+}
+
+#[test]
+fn ok_mirror_by_instead_of() {
+    // The user's settings come by the environment, which only a process of its own can have.
+    if let Ok(rev) = std::env::var("XTASK_TEST_MIRRORED") {
+        let target = PathBuf::from(std::env::var_os("XTASK_TEST_TARGET").unwrap());
+        let revision = Revision {
+            url: "https://forge.test/owner/repository",
+            rev: &rev,
+            submodules: true,
+        };
+        let objects = target.with_file_name("objects");
+        checkout(&Sandbox::new().ctx, &revision, &objects, &target).unwrap();
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let inner = Repository::new(&sandbox, "other/inner");
+    inner.commit("inner.txt", "inner");
+    let outer = Repository::new(&sandbox, "owner/repository");
+    let rev = outer.commit_submodule("inner", &inner, "../../other/inner");
+    let config = sandbox.directory.path().join("gitconfig");
+    let base = sandbox.directory.path().display();
+    std::fs::write(
+        &config,
+        format!("[url \"{base}/\"]\n\tinsteadOf = https://forge.test/\n"),
+    )
+    .unwrap();
+    let target = sandbox.directory.path().join("target");
+    let status = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "git::ok_mirror_by_instead_of"])
+        .env("GIT_CONFIG_GLOBAL", config)
+        .env("XTASK_TEST_MIRRORED", rev)
+        .env("XTASK_TEST_TARGET", &target)
+        .status()
+        .unwrap();
+    assert!(status.success());
+    assert_eq!(
+        std::fs::read_to_string(target.join("inner/inner.txt")).unwrap(),
+        "inner"
+    );
+}
+
+#[test]
+fn err_submodule_without_its_host() {
+    let sandbox = Sandbox::new();
+    let inner = Repository::new(&sandbox, "inner");
+    inner.commit("inner.txt", "inner");
+    let outer = Repository::new(&sandbox, "outer");
+    // Nothing listens on the discard port.
+    let rev = outer.commit_submodule("ext/inner", &inner, "http://127.0.0.1:9/inner");
+    let error = check_out(&sandbox, &outer.url(), &rev).unwrap_err();
+    assert_eq!(kind_of(&error), Kind::Environment);
+    let text = shown(&sandbox, &error, &[&rev]);
+    // curl's words for it differ from release to release.
+    let lines: Vec<_> = text
+        .lines()
+        .filter(|line| !line.contains("fatal:"))
+        .collect();
+    insta::assert_snapshot!(lines.join("\n"));
+}
+
+#[test]
+fn err_submodule_without_a_url() {
+    let sandbox = Sandbox::new();
+    let inner = Repository::new(&sandbox, "inner");
+    inner.commit("inner.txt", "inner");
+    let outer = Repository::new(&sandbox, "outer");
+    outer.commit_submodule("inner", &inner, "../inner");
+    std::fs::remove_file(outer.0.join(".gitmodules")).unwrap();
+    outer.git(&["commit", "--quiet", "--all", "--message", "no URL"]);
+    let rev = outer.git(&["rev-parse", "HEAD"]);
+    let error = check_out(&sandbox, &outer.url(), &rev).unwrap_err();
+    assert_eq!(kind_of(&error), Kind::BadInput);
+    insta::assert_snapshot!(shown(&sandbox, &error, &[&rev]));
+}
+
+#[test]
+fn err_revision_was_dropped() {
+    let sandbox = Sandbox::new();
+    let repository = Repository::new(&sandbox, "repository");
+    repository.commit("file.txt", "one");
+    let rev = repository.commit("file.txt", "two");
+    // A force push and the server's housekeeping.
+    repository.git(&["reset", "--quiet", "--hard", "HEAD~1"]);
+    repository.git(&["reflog", "expire", "--expire=now", "--all"]);
+    repository.git(&["gc", "--quiet", "--prune=now"]);
+    let error = check_out(&sandbox, &repository.url(), &rev).unwrap_err();
+    assert_eq!(kind_of(&error), Kind::Environment);
+    insta::assert_snapshot!(shown(&sandbox, &error, &[&rev]));
+}
+
+#[test]
+fn ok_revision_that_no_branch_has() {
+    // A moved branch whose old commit the server still holds.
+    let sandbox = Sandbox::new();
+    let repository = Repository::new(&sandbox, "repository");
+    repository.commit("file.txt", "one");
+    let rev = repository.commit("file.txt", "two");
+    repository.git(&["reset", "--quiet", "--hard", "HEAD~1"]);
+    check_out(&sandbox, &repository.url(), &rev).unwrap();
+    let target = sandbox.directory.path().join("target");
+    assert_eq!(files(&target), ["file.txt: two"]);
+}
+
+#[test]
+fn err_no_repository() {
+    let sandbox = Sandbox::new();
+    let url = sandbox
+        .directory
+        .path()
+        .join("nothing")
+        .display()
+        .to_string();
+    let rev = "1".repeat(40);
+    let error = check_out(&sandbox, &url, &rev).unwrap_err();
+    insta::assert_snapshot!(shown(&sandbox, &error, &[&rev]));
+}
+
+#[test]
+fn err_credentials_are_never_asked_for() {
+    let sandbox = Sandbox::new();
+    let server = Server::start(|_, _| {
+        Reply::status("401 Unauthorized", "").header("WWW-Authenticate: Basic realm=\"forge\"")
+    });
+    let url = format!("{}/owner/repository", server.base);
+    let rev = "1".repeat(40);
+    let error = check_out(&sandbox, &url, &rev).unwrap_err();
+    let text = shown(&sandbox, &error, &[&rev]).replace(&server.base, "[SERVER]");
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn err_repository_without_a_large_file() {
+    let sandbox = Sandbox::new();
+    let repository = Repository::new(&sandbox, "repository");
+    let rev = repository.commit("large.bin", "large");
+    let blob = repository.git(&["rev-parse", "HEAD:large.bin"]);
+    let object = repository
+        .0
+        .join(format!(".git/objects/{}/{}", &blob[..2], &blob[2..]));
+    std::fs::remove_file(object).unwrap();
+    let error = check_out(&sandbox, &repository.url(), &rev).unwrap_err();
+    let text = shown(&sandbox, &error, &[&rev, &blob]);
+    // Which of its programs git names differs from release to release.
+    let lines: Vec<_> = text
+        .lines()
+        .filter(|line| !line.starts_with("    "))
+        .collect();
+    insta::assert_snapshot!(lines.join("\n"));
+}
+
+#[test]
+fn ok_pointers_of_large_files_are_named() {
+    let sandbox = Sandbox::new();
+    let repository = Repository::new(&sandbox, "repository");
+    repository.commit(
+        ".gitattributes",
+        "*.bin filter=lfs diff=lfs merge=lfs -text\n",
+    );
+    repository.git(&["config", "filter.lfs.clean", "cat"]);
+    let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 5000000\n";
+    let rev = repository.commit("models/a.bin", pointer);
+    let pointers = check_out(&sandbox, &repository.url(), &rev).unwrap();
+    assert_eq!(pointers, [PathBuf::from("models/a.bin")]);
+    let target = sandbox.directory.path().join("target/models/a.bin");
+    assert_eq!(std::fs::read_to_string(target).unwrap(), pointer);
+}
