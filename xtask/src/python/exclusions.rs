@@ -254,14 +254,16 @@ fn locked<'a>(
     lock: &'a PythonLock,
     debian: &'a BTreeSet<String>,
 ) -> BTreeSet<&'a str> {
+    // What only builds need is in no lock.
     let trees = inputs.sources.git.iter().filter(|(name, source)| {
-        source.kind != "python"
+        source.kind == "build"
             && inputs.variants.variant[variant].git
             && !inputs.exclusions.has(name, variant)
     });
     let packages = lock.packages.iter().map(|package| package.name.as_str());
     packages
         .chain(lock.git.iter().map(|git| git.name.as_str()))
+        .chain(lock.bundle.iter().map(|tree| tree.name.as_str()))
         .chain(lock.provided.iter().map(|provided| provided.name.as_str()))
         .chain(trees.map(|(name, _)| name.as_str()))
         .chain(debian.iter().map(String::as_str))
@@ -359,7 +361,14 @@ mod tests {
             ));
         }
         for name in git {
-            text.push_str(&format!("[[git]]\nname = '{name}'\nlayer = '08-pak7'\n"));
+            let table = if *name == "Some_Node" {
+                "bundle"
+            } else {
+                "git"
+            };
+            text.push_str(&format!(
+                "[[{table}]]\nname = '{name}'\nlayer = '08-pak7'\n"
+            ));
         }
         toml::from_str(&text).unwrap()
     }
@@ -376,7 +385,7 @@ mod tests {
             .collect();
         let locks = BTreeMap::from([
             ("small", lock(&["numpy"], &[])),
-            ("whole", lock(&["numpy", "dlib"], &["clip"])),
+            ("whole", lock(&["numpy", "dlib"], &["clip", "Some_Node"])),
         ]);
         faults(&inputs(&text), &locks, &BTreeSet::from(["sox".to_owned()])).join("\n")
     }

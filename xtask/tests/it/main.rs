@@ -9,6 +9,7 @@ mod build;
 mod commands;
 mod download;
 mod engine;
+mod entrypoint;
 mod fetch;
 mod fixture;
 mod git;
