@@ -1,8 +1,9 @@
 //! The only way to start another program: streams kept apart, failures that say what ran.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write};
+use std::io::{self, BufRead as _, BufReader, Read as _, Write};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
@@ -38,30 +39,11 @@ pub fn capture(cmd: Cmd<'_>) -> Result<String> {
 /// # Errors
 /// The program is missing or its pipes cannot be read.
 pub fn run(cmd: Cmd<'_>, mut on_line: impl FnMut(&str)) -> Result<((ExitStatus, String), String)> {
-    let text = cmd.to_string();
-    let mut command: Command = cmd.into();
-    command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    let mut child = spawn(&mut command, &text)?;
-    let mut stdout = child.stdout.take().context("child without stdout")?;
-    let stderr = child.stderr.take().context("child without stderr")?;
-    let reader = std::thread::spawn(move || {
-        let mut buffer = Vec::new();
-        stdout.read_to_end(&mut buffer).map(|_| buffer)
-    });
-    let mut stderr = BufReader::new(stderr);
-    let mut line = Vec::new();
-    while stderr.read_until(b'\n', &mut line)? > 0 {
-        on_line(String::from_utf8_lossy(&line).trim_end());
-        line.clear();
+    let running = Running::start(cmd, Stdio::null())?;
+    for line in &running.lines {
+        on_line(&line);
     }
-    let status = child.wait()?;
-    let bytes = reader
-        .join()
-        .map_err(|_| anyhow::anyhow!("the reader of `{text}` panicked"))??;
-    Ok(((status, text), String::from_utf8_lossy(&bytes).into_owned()))
+    running.end()
 }
 
 /// Runs a program whose stdin is written by `feed`; its stdout and stderr lines go to `on_line`.
@@ -73,35 +55,13 @@ pub fn feed(
     feed: impl FnOnce(&mut dyn Write) -> Result<()>,
     mut on_line: impl FnMut(&str),
 ) -> Result<()> {
-    let text = cmd.to_string();
-    let mut command: Command = cmd.into();
-    command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    let mut child = spawn(&mut command, &text)?;
-    let mut stdin = child.stdin.take().context("child without stdin")?;
-    let stdout = child.stdout.take().context("child without stdout")?;
-    let stderr = child.stderr.take().context("child without stderr")?;
-    let collect = |stream: Box<dyn std::io::Read + Send>| {
-        std::thread::spawn(move || {
-            BufReader::new(stream)
-                .lines()
-                .map_while(Result::ok)
-                .collect::<Vec<_>>()
-        })
-    };
-    let (out, err) = (collect(Box::new(stdout)), collect(Box::new(stderr)));
+    let mut running = Running::start(cmd, Stdio::piped())?;
+    let mut stdin = running.child.stdin.take().context("child without stdin")?;
     let fed = feed(&mut stdin);
     drop(stdin);
-    let status = child.wait()?;
-    let mut lines = out
-        .join()
-        .map_err(|_| anyhow::anyhow!("the reader of `{text}` panicked"))?;
-    lines.extend(
-        err.join()
-            .map_err(|_| anyhow::anyhow!("the reader of `{text}` panicked"))?,
-    );
+    let stderr: Vec<String> = running.lines.iter().collect();
+    let ((status, text), stdout) = running.end()?;
+    let lines: Vec<String> = stdout.lines().map(str::to_owned).chain(stderr).collect();
     for line in &lines {
         on_line(line);
     }
@@ -121,39 +81,12 @@ pub fn watch(
     cmd: Cmd<'_>,
     mut on_line: impl FnMut(Option<&str>),
 ) -> Result<((ExitStatus, String), String)> {
-    let text = cmd.to_string();
-    ctx.ui.detail(format!("$ {text}"));
-    let mut command: Command = cmd.into();
-    command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    let mut child = spawn(&mut command, &text)?;
-    let mut stdout = child.stdout.take().context("child without stdout")?;
-    let stderr = child.stderr.take().context("child without stderr")?;
-    let output = std::thread::spawn(move || {
-        let mut buffer = Vec::new();
-        stdout.read_to_end(&mut buffer).map(|_| buffer)
-    });
-    let (sender, lines) = mpsc::channel();
-    let reader = std::thread::spawn(move || -> std::io::Result<()> {
-        let mut stderr = BufReader::new(stderr);
-        let mut line = Vec::new();
-        while stderr.read_until(b'\n', &mut line)? > 0 {
-            if sender
-                .send(String::from_utf8_lossy(&line).trim_end().to_owned())
-                .is_err()
-            {
-                break;
-            }
-            line.clear();
-        }
-        Ok(())
-    });
+    ctx.ui.detail(format!("$ {cmd}"));
+    let mut running = Running::start(cmd, Stdio::null())?;
     let mut asked_to_stop = None;
     let mut drawn = Instant::now();
     loop {
-        match lines.recv_timeout(TICK) {
+        match running.lines.recv_timeout(TICK) {
             Ok(line) => on_line(Some(&line)),
             Err(mpsc::RecvTimeoutError::Timeout) => {}
             Err(mpsc::RecvTimeoutError::Disconnected) => break,
@@ -165,20 +98,74 @@ pub fn watch(
         }
         if ctx.is_interrupted() {
             let since = asked_to_stop.get_or_insert_with(|| {
-                interrupt(&child);
+                interrupt(&running.child);
                 Instant::now()
             });
             if since.elapsed() > PATIENCE {
-                child.kill()?;
+                running.child.kill()?;
                 break;
             }
         }
     }
-    let status = child.wait()?;
-    let panicked = || anyhow::anyhow!("the reader of `{text}` panicked");
-    reader.join().map_err(|_| panicked())??;
-    let bytes = output.join().map_err(|_| panicked())??;
-    Ok(((status, text), String::from_utf8_lossy(&bytes).into_owned()))
+    running.end()
+}
+
+/// A program whose stdout and stderr are being read.
+struct Running {
+    text: String,
+    child: Child,
+    stdout: JoinHandle<io::Result<Vec<u8>>>,
+    stderr: JoinHandle<io::Result<()>>,
+    /// The lines of stderr as they come.
+    lines: mpsc::Receiver<String>,
+}
+
+impl Running {
+    fn start(cmd: Cmd<'_>, stdin: Stdio) -> Result<Self> {
+        let text = cmd.to_string();
+        let mut command: Command = cmd.into();
+        command
+            .stdin(stdin)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = spawn(&mut command, &text)?;
+        let mut stdout = child.stdout.take().context("child without stdout")?;
+        let stderr = child.stderr.take().context("child without stderr")?;
+        let stdout = std::thread::spawn(move || {
+            let mut buffer = Vec::new();
+            stdout.read_to_end(&mut buffer).map(|_| buffer)
+        });
+        let (sender, lines) = mpsc::channel();
+        let stderr = std::thread::spawn(move || {
+            let mut stderr = BufReader::new(stderr);
+            let mut line = Vec::new();
+            while stderr.read_until(b'\n', &mut line)? > 0 {
+                let text = String::from_utf8_lossy(&line).trim_end().to_owned();
+                if sender.send(text).is_err() {
+                    break;
+                }
+                line.clear();
+            }
+            Ok(())
+        });
+        Ok(Self {
+            text,
+            child,
+            stdout,
+            stderr,
+            lines,
+        })
+    }
+
+    /// Waits for the end; returns the status with the command as text, and the stdout.
+    fn end(mut self) -> Result<((ExitStatus, String), String)> {
+        let status = self.child.wait()?;
+        let panicked = || anyhow::anyhow!("the reader of `{}` panicked", self.text);
+        self.stderr.join().map_err(|_| panicked())??;
+        let bytes = self.stdout.join().map_err(|_| panicked())??;
+        let stdout = String::from_utf8_lossy(&bytes).into_owned();
+        Ok(((status, self.text), stdout))
+    }
 }
 
 /// Asks a program to stop, as Ctrl-C does.

@@ -8,9 +8,9 @@ use xshell::Shell;
 
 use crate::cli::CleanArgs;
 use crate::ctx::Ctx;
+use crate::fs::Lock;
 use crate::nix::{Nix, roots};
 use crate::process;
-use crate::runlock::RunLock;
 use crate::ui;
 
 /// Something that can go.
@@ -30,7 +30,7 @@ const CACHES: [(&str, &str); 3] = [
 ];
 
 pub(super) fn run(ctx: &Ctx, args: &CleanArgs) -> Result<()> {
-    let _lock = args.yes.then(|| RunLock::take(ctx)).transpose()?;
+    let _lock = args.yes.then(|| Lock::of_run(ctx)).transpose()?;
     let items = items(ctx)?;
     if ctx.json {
         let documents = items.iter().map(

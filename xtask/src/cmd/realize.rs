@@ -11,11 +11,11 @@ use super::select::{self, Variant};
 use crate::cli::VariantArgs;
 use crate::ctx::Ctx;
 use crate::error::{Failure, Kind};
+use crate::fs::Lock;
 use crate::layer::LayerName;
 use crate::nix::{
     BuildOptions, Built, FetchReport, Graph, Nix, Plan, add_root, build_with, ensure_sources, roots,
 };
-use crate::runlock::RunLock;
 
 /// What to build.
 #[derive(Debug, Clone)]
@@ -75,7 +75,7 @@ pub(super) fn realize(ctx: &Ctx, selection: Selection) -> Result<Realized> {
 
     let mut done = Done::default();
     if !is_built(&nix)? {
-        let _lock = RunLock::take(ctx)?;
+        let _lock = Lock::of_run(ctx)?;
         // The run that was waited for may have built it.
         if !is_built(&nix)? {
             done = build_missing(ctx, &nix, &plan, &selection)?;

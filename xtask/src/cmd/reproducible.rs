@@ -10,16 +10,16 @@ use xshell::Shell;
 use super::realize::{Realized, from_image};
 use crate::ctx::Ctx;
 use crate::error::{self, Failure};
+use crate::fs::Lock;
 use crate::nix::{BuildOptions, Graph, Node, build_with, ensure_sources};
 use crate::process;
-use crate::runlock::RunLock;
 
 /// Store paths per call of `nix copy`.
 const BATCH: usize = 2_000;
 
 /// Builds the image again from its sources and compares every layer.
 pub(super) fn check(ctx: &Ctx, realized: &Realized) -> Result<()> {
-    let _lock = RunLock::take(ctx)?;
+    let _lock = Lock::of_run(ctx)?;
     let target = &realized.plan.layer(&realized.selection.layer)?.image;
     let targets = [target.drv_path.clone()];
     let graph = Graph::read(&realized.nix, &targets)?;

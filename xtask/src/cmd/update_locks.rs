@@ -8,8 +8,8 @@ use serde_json::json;
 
 use crate::cli::UpdateLocksArgs;
 use crate::ctx::Ctx;
+use crate::fs::Lock;
 use crate::lock::{self, Diff};
-use crate::runlock::RunLock;
 use crate::{debian, error, list, python};
 
 /// One lock as it should be.
@@ -25,7 +25,7 @@ pub(crate) fn run(ctx: &Ctx, args: &UpdateLocksArgs) -> Result<()> {
         return check(ctx, args);
     }
     check_names(ctx, &args.upgrade_package)?;
-    let _lock = RunLock::take(ctx)?;
+    let _lock = Lock::of_run(ctx)?;
     // apt and uv wait for different servers and share nothing, so they run side by side.
     let (debian, python) = std::thread::scope(|scope| {
         let debian = scope.spawn(|| write(args, debian_updates(ctx, args)?));

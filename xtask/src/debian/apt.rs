@@ -8,10 +8,10 @@ use anyhow::{Context as _, Result};
 use xshell::{Shell, cmd};
 
 use super::config::{Config, Keyring};
-use super::mirrors::{Mirrors, parse_sources};
 use crate::ctx::Ctx;
 use crate::error;
 use crate::lock::Sha256;
+use crate::net::Mirrors;
 use crate::process;
 
 /// Settings of the machine's apt that reach the private root: how to get through to
@@ -67,7 +67,7 @@ impl Apt {
             shell: Shell::new()?,
         };
         apt.write_configuration(config)?;
-        let mirrors = machine_mirrors()?;
+        let mirrors = Mirrors::of_machine()?;
         require_archives(&mirrors, config)?;
         let keyring = apt.keyring(ctx, &config.keyring, &mirrors)?;
         apt.write_sources(config, &mirrors, &keyring, allow_expired)?;
@@ -296,13 +296,7 @@ Acquire::Check-Valid-Until "true";
             format!("{base}/{}", pin.path),
             self.directory.join("keyring/keyring.deb"),
         );
-        let hash = format!("SHA256:{}", pin.sha256);
-        let sh = &self.shell;
-        let helper = "/usr/lib/apt/apt-helper";
-        let download = process::capture(
-            self.environment(cmd!(sh, "{helper} download-file {url} {deb} {hash}")),
-        );
-        if let Err(error) = download {
+        if let Err(error) = download(&url, &deb, pin.sha256) {
             let own = Path::new("/usr/share/keyrings/debian-archive-keyring.gpg");
             if own.exists() {
                 ctx.ui.warn(format!(
@@ -316,14 +310,7 @@ Acquire::Check-Valid-Until "true";
                     .hint("install the package `debian-archive-keyring`, or update `[keyring]` in `package-lists/debian.toml`"),
             ));
         }
-        let found = Sha256::of(&fs_err::read(&deb)?);
-        if found != pin.sha256 {
-            return Err(error::environment(format!(
-                "wrong hash of the archive keyring\n  expected {}\n  found    {found}",
-                pin.sha256
-            ))
-            .into());
-        }
+        let sh = &self.shell;
         let unpacked = self.directory.join("keyring/unpacked");
         process::capture(cmd!(sh, "dpkg-deb -x {deb} {unpacked}"))?;
         crate::fs::write_atomic(&file, &fs_err::read(unpacked.join(&pin.member))?)?;
@@ -331,32 +318,6 @@ Acquire::Check-Valid-Until "true";
         fs_err::remove_file(&deb)?;
         Ok(file)
     }
-}
-
-/// Reads the machine's apt sources.
-pub(super) fn machine_mirrors() -> Result<Mirrors> {
-    let mut files = vec![(PathBuf::from("/etc/apt/sources.list"), false)];
-    let parts = Path::new("/etc/apt/sources.list.d");
-    if parts.is_dir() {
-        let mut found: Vec<PathBuf> = fs_err::read_dir(parts)?
-            .map(|entry| entry.map(|entry| entry.path()))
-            .collect::<std::io::Result<_>>()?;
-        found.sort();
-        for path in found {
-            match path.extension().and_then(|extension| extension.to_str()) {
-                Some("sources") => files.push((path, true)),
-                Some("list") => files.push((path, false)),
-                _ => {}
-            }
-        }
-    }
-    let mut mirrors = Mirrors::default();
-    for (path, deb822) in files {
-        if path.exists() {
-            mirrors.add(parse_sources(&fs_err::read_to_string(&path)?, deb822));
-        }
-    }
-    Ok(mirrors)
 }
 
 /// Each archive of the configuration must be among the machine's sources.

@@ -5,14 +5,11 @@
 
 mod apt;
 mod config;
-mod control;
-mod mirrors;
 mod seed;
 mod solve;
 
 pub use apt::download;
 pub use config::{Config, Root};
-pub use mirrors::{Mirrors, parse_sources};
 pub use seed::{
     SeedLock, is_current as is_seed_current, read as read_seed, text as seed_text,
     update as update_seed,
@@ -23,6 +20,6 @@ pub use solve::{Options, RootUpdate, check, image_packages, update};
 ///
 /// # Errors
 /// Unreadable apt sources.
-pub fn mirrors() -> anyhow::Result<Mirrors> {
-    apt::machine_mirrors()
+pub fn mirrors() -> anyhow::Result<crate::net::Mirrors> {
+    crate::net::Mirrors::of_machine()
 }

@@ -9,11 +9,11 @@ use anyhow::{Context as _, Result};
 use base64::Engine as _;
 use serde::{Deserialize, Serialize};
 
-use super::apt::{download, machine_mirrors};
+use super::apt::download;
 use crate::ctx::Ctx;
 use crate::error;
 use crate::lock::{DebianLock, DebianPackage, PREAMBLE, Sha256};
-use crate::net::deb;
+use crate::net::{Mirrors, deb};
 use crate::nix::nar_hash;
 
 /// Debian's path of the binary.
@@ -90,7 +90,7 @@ pub fn text(lock: &SeedLock) -> Result<String> {
 }
 
 fn compute(package: &DebianPackage) -> Result<SeedLock> {
-    let mirrors = machine_mirrors()?;
+    let mirrors = Mirrors::of_machine()?;
     let base = mirrors.base(&package.archive).with_context(|| {
         error::environment(format!(
             "this machine's apt has no mirror of `{}`",

@@ -7,8 +7,8 @@ use anyhow::{Context as _, Result};
 
 use super::apt::{Apt, Chosen};
 use super::config::{Config, parse_list};
-use super::control::stanzas;
 use crate::ctx::Ctx;
+use crate::deb822::stanzas;
 use crate::error;
 use crate::layer::LayerName;
 use crate::list::{self, Fault, Line};
@@ -55,7 +55,7 @@ struct Inputs {
 /// A package of the indexes.
 struct Indexed<'a> {
     suite: &'a str,
-    stanza: super::control::Stanza<'a>,
+    stanza: crate::deb822::Stanza<'a>,
 }
 
 /// Names of the roots whose lock does not belong to the lists as they are; no network.

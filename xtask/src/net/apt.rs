@@ -6,6 +6,7 @@ use anyhow::Result;
 use xshell::{Shell, cmd};
 
 use super::http::Candidate;
+use crate::deb822::{Stanza, stanzas};
 use crate::process;
 
 /// Debian's permanent archive: immutable, has every file ever published, and is slow.
@@ -15,7 +16,8 @@ const SNAPSHOT_ARCHIVE: &str = "https://snapshot.debian.org/archive";
 /// Mirrors in the order of the apt sources, and apt's proxy.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Mirrors {
-    bases: Vec<String>,
+    /// Archive (`debian`, `debian-security`) and base URI without a final slash.
+    bases: Vec<(String, String)>,
     proxy: Option<String>,
 }
 
@@ -42,8 +44,7 @@ impl Mirrors {
                 _ => continue,
             };
             for base in found {
-                let base = base.trim_end_matches('/').to_owned();
-                if base.starts_with("http") && !bases.contains(&base) {
+                if !bases.contains(&base) {
                     bases.push(base);
                 }
             }
@@ -62,13 +63,17 @@ impl Mirrors {
         Self::read(Path::new("/etc/apt"))
     }
 
-    /// Where a file of `archive` (`debian`, `debian-security`) may be, best first.
+    /// The base URI of an archive in apt's own first source, which may be a `file:` one.
+    pub fn base(&self, archive: &str) -> Option<&str> {
+        self.bases_of(archive).next()
+    }
+
+    /// Where a file of `archive` may be, best first.
     pub fn candidates(&self, archive: &str, path: &str, snapshot: &str) -> Vec<Candidate> {
         let path = encode(path);
         let mirrors = self
-            .bases
-            .iter()
-            .filter(|base| base.rsplit('/').next() == Some(archive))
+            .bases_of(archive)
+            .filter(|base| base.starts_with("http"))
             .map(|base| Candidate::Http {
                 url: format!("{base}/{path}"),
                 proxy: self.proxy.clone(),
@@ -79,13 +84,19 @@ impl Mirrors {
 
     /// The place that is asked first for an archive.
     pub fn first_url(&self, archive: &str) -> String {
-        self.bases
-            .iter()
-            .find(|base| base.rsplit('/').next() == Some(archive))
+        self.bases_of(archive)
+            .find(|base| base.starts_with("http"))
             .map_or_else(
                 || format!("{SNAPSHOT_ARCHIVE}/{archive}/"),
                 |base| format!("{base}/"),
             )
+    }
+
+    fn bases_of(&self, archive: &str) -> impl Iterator<Item = &str> {
+        self.bases
+            .iter()
+            .filter(move |(found, _)| found == archive)
+            .map(|(_, base)| base.as_str())
     }
 
     /// apt's own proxy.
@@ -109,52 +120,80 @@ fn apt_proxy() -> Result<Option<String>> {
         .map(str::to_owned))
 }
 
-/// URIs of enabled binary stanzas (deb822(5), sources.list(5)).
-fn parse_deb822(text: &str) -> Vec<String> {
-    let mut bases = Vec::new();
-    for stanza in text.split("\n\n") {
-        let mut fields: Vec<(String, String)> = Vec::new();
-        for line in stanza.lines().filter(|line| !line.starts_with('#')) {
-            if line.starts_with([' ', '\t']) {
-                if let Some((_, value)) = fields.last_mut() {
-                    value.push(' ');
-                    value.push_str(line.trim());
-                }
-            } else if let Some((name, value)) = line.split_once(':') {
-                fields.push((name.trim().to_ascii_lowercase(), value.trim().to_owned()));
-            }
-        }
-        let field = |name: &str| {
-            fields
-                .iter()
-                .find(|(found, _)| found == name)
-                .map_or("", |(_, value)| value.as_str())
-        };
-        let is_enabled = !matches!(
-            field("enabled").to_ascii_lowercase().as_str(),
+/// Code and suite names that only Debian's own archive has.
+const SUITES: [&str; 10] = [
+    "bullseye",
+    "bookworm",
+    "trixie",
+    "forky",
+    "duke",
+    "sid",
+    "oldstable",
+    "stable",
+    "testing",
+    "unstable",
+];
+
+/// Archives of enabled binary stanzas (deb822(5), sources.list(5)).
+fn parse_deb822(text: &str) -> Vec<(String, String)> {
+    let is_enabled = |stanza: &Stanza<'_>| {
+        !matches!(
+            stanza
+                .field("Enabled")
+                .unwrap_or_default()
+                .to_ascii_lowercase()
+                .as_str(),
             "no" | "false" | "0" | "off" | "disable" | "without"
-        );
-        if is_enabled && field("types").split_whitespace().any(|word| word == "deb") {
-            bases.extend(field("uris").split_whitespace().map(str::to_owned));
+        )
+    };
+    let mut bases = Vec::new();
+    for stanza in stanzas(text).filter(is_enabled) {
+        if !stanza.words("Types").contains(&"deb") {
+            continue;
+        }
+        for uri in stanza.words("URIs") {
+            bases.extend(
+                stanza
+                    .words("Suites")
+                    .iter()
+                    .filter_map(|suite| archive(uri, suite)),
+            );
         }
     }
     bases
 }
 
-/// URIs of `deb [options] URI suite component…` lines.
-fn parse_one_line(text: &str) -> Vec<String> {
+/// Archives of `deb [options] URI SUITE COMPONENT…` lines.
+fn parse_one_line(text: &str) -> Vec<(String, String)> {
     text.lines()
-        .filter_map(|line| line.trim().strip_prefix("deb"))
-        .filter(|rest| rest.starts_with([' ', '\t', '[']))
-        .filter_map(|rest| {
-            let rest = rest.trim_start();
-            let rest = match rest.strip_prefix('[') {
-                Some(options) => options.split_once(']')?.1,
-                None => rest,
-            };
-            rest.split_whitespace().next().map(str::to_owned)
+        .filter_map(|line| {
+            let line = line.split('#').next()?.trim();
+            let rest = line.strip_prefix("deb")?;
+            if !rest.starts_with([' ', '\t', '[']) {
+                return None;
+            }
+            let mut rest = rest.trim_start();
+            if let Some(options) = rest.strip_prefix('[') {
+                rest = options.split_once(']')?.1;
+            }
+            let mut words = rest.split_whitespace();
+            archive(words.next()?, words.next()?)
         })
         .collect()
+}
+
+/// The archive that a suite belongs to, with its base; `None` for archives not Debian's.
+fn archive(uri: &str, suite: &str) -> Option<(String, String)> {
+    let code = suite.split(['-', '/']).next().unwrap_or(suite);
+    if !SUITES.contains(&code) {
+        return None;
+    }
+    let archive = match &suite[code.len()..] {
+        "" | "-updates" | "-proposed-updates" | "-backports" => "debian",
+        "-security" | "/updates" => "debian-security",
+        _ => return None,
+    };
+    Some((archive.to_owned(), uri.trim_end_matches('/').to_owned()))
 }
 
 /// Pool paths hold `+`, `~` and, in file names, a literal `%`-free text; apt itself sends
@@ -167,21 +206,37 @@ fn encode(path: &str) -> String {
 mod tests {
     use super::*;
 
+    fn pairs(found: &[(String, String)]) -> Vec<(&str, &str)> {
+        found
+            .iter()
+            .map(|(archive, base)| (archive.as_str(), base.as_str()))
+            .collect()
+    }
+
     #[test]
     fn ok_deb822_sources() {
-        let text = "# a comment\nTypes: deb deb-src\nURIs: http://mirror.test/debian/\n http://other.test/debian\nSuites: stable\n\nEnabled: no\nTypes: deb\nURIs: http://off.test/debian\n\nTypes: deb-src\nURIs: http://src.test/debian\n";
+        let text = "# a comment\nTypes: deb deb-src\n# old place\nURIs: http://mirror.test/d/\n http://other.test/debian\nSuites: bookworm\n bookworm-updates\nComponents: main\n\nTypes: deb\nURIs: http://mirror.test/s\nSuites: bookworm-security\n\nEnabled: No\nTypes: deb\nURIs: http://off.test/debian\nSuites: sid\n\nTypes: deb-src\nURIs: http://src.test/debian\nSuites: sid\n\nTypes: deb\nURIs: http://x.test/ubuntu\nSuites: noble\n";
         assert_eq!(
-            parse_deb822(text),
-            ["http://mirror.test/debian/", "http://other.test/debian"]
+            pairs(&parse_deb822(text)),
+            [
+                ("debian", "http://mirror.test/d"),
+                ("debian", "http://mirror.test/d"),
+                ("debian", "http://other.test/debian"),
+                ("debian", "http://other.test/debian"),
+                ("debian-security", "http://mirror.test/s"),
+            ]
         );
     }
 
     #[test]
     fn ok_one_line_sources() {
-        let text = "# deb http://off.test/debian x main\ndeb [arch=amd64 signed-by=/k] http://a.test/debian stable main\ndeb-src http://src.test/debian x\ndeb\thttp://b.test/debian-security stable-security main\n";
+        let text = "# deb http://off.test/debian trixie main\ndeb [arch=amd64 signed-by=/k] http://a.test/debian trixie main # all\ndeb-src http://src.test/debian trixie main\ndeb\thttp://b.test/debian-security stable-security main\ndeb http://other.test/x nodistro main\n";
         assert_eq!(
-            parse_one_line(text),
-            ["http://a.test/debian", "http://b.test/debian-security"]
+            pairs(&parse_one_line(text)),
+            [
+                ("debian", "http://a.test/debian"),
+                ("debian-security", "http://b.test/debian-security"),
+            ]
         );
     }
 
@@ -189,9 +244,9 @@ mod tests {
     fn ok_mirrors_of_the_archive_then_the_snapshot() {
         let mirrors = Mirrors {
             bases: vec![
-                "http://a.test/debian".to_owned(),
-                "http://a.test/debian-security".to_owned(),
-                "http://a.test/ubuntu".to_owned(),
+                ("debian".to_owned(), "file:/media/debian".to_owned()),
+                ("debian".to_owned(), "http://a.test/debian".to_owned()),
+                ("debian-security".to_owned(), "http://a.test/s".to_owned()),
             ],
             proxy: Some("http://proxy.test:3142".to_owned()),
         };
@@ -224,16 +279,17 @@ mod tests {
         std::fs::create_dir(&parts).unwrap();
         std::fs::write(
             parts.join("a.sources"),
-            "Types: deb\nURIs: http://a.test/debian\n",
+            "Types: deb\nURIs: http://a.test/debian\nSuites: sid sid-updates\n",
         )
         .unwrap();
         std::fs::write(
             parts.join("b.list.disabled"),
-            "deb http://b.test/debian x\n",
+            "deb http://b.test/debian sid main\n",
         )
         .unwrap();
-        std::fs::write(parts.join("c.list"), "deb file:/media/x stable main\n").unwrap();
         let mirrors = Mirrors::read(directory.path()).unwrap();
-        assert_eq!(mirrors.bases, ["http://a.test/debian"]);
+        assert_eq!(pairs(&mirrors.bases), [("debian", "http://a.test/debian")]);
+        assert_eq!(mirrors.base("debian"), Some("http://a.test/debian"));
+        assert_eq!(mirrors.base("debian-security"), None);
     }
 }

@@ -199,7 +199,7 @@ fn may_write_nix() -> bool {
 
 fn provide(ctx: &Ctx, nix: &Pinned, root: &Path, seed: &Pinned, busybox: &Path) -> Result<()> {
     let started = Instant::now();
-    let _lock = Lock::acquire(ctx, &ctx.cache.join("provide.lock"), "unpacking Nix")?;
+    let _lock = Lock::take(ctx, &ctx.cache.join("provide.lock"))?;
     if busybox.is_file() && runs(&root.join("bin")) {
         return Ok(());
     }

@@ -93,7 +93,7 @@ pub fn ensure_sources(ctx: &Ctx, nix: &Nix, drv_paths: &[String]) -> Result<Fetc
     if missing.is_empty() {
         return Ok(FetchReport::default());
     }
-    let _lock = Lock::acquire(ctx, &ctx.cache.join("fetch.lock"), "fetching sources")?;
+    let _lock = Lock::take(ctx, &ctx.cache.join("fetch.lock"))?;
     preflight::check(ctx, nix, &missing)?;
     fetch(ctx, nix, missing)
 }
