@@ -323,8 +323,17 @@ fn status(
     let mut text = String::new();
     for (name, version) in present {
         let package = index.get(&(*name, *version)).ok_or_else(|| {
+            let offered: Vec<&str> = index
+                .keys()
+                .filter(|(offered, _)| offered == name)
+                .map(|(_, version)| *version)
+                .collect();
+            let now = match offered.as_slice() {
+                [] => "and has no other version of it".to_owned(),
+                versions => format!("but {}", versions.join(" and ")),
+            };
             error::environment(format!(
-                "the mirror no longer has `{name}` {version}, which a lower root has locked"
+                "the mirror no longer has `{name}` {version}, which a lower root has locked, {now}"
             ))
             .hint(format!(
                 "run `cargo xtask update-locks --upgrade-package {name}`"
@@ -524,5 +533,27 @@ mod tests {
         assert_eq!(at("Thu, 31 Dec 2026 20:00:00 UTC"), "20270101T080000Z");
         assert_eq!(at("Tue, 28 Feb 2028 12:00:00 UTC"), "20280229T000000Z");
         assert!(half_a_day_after("yesterday").is_none());
+    }
+    #[test]
+    fn err_superseded_pin_names_both_versions_and_the_command() {
+        let texts = [(
+            "trixie".to_owned(),
+            "Package: libc6\nVersion: 2.41-12+deb13u1\n\nPackage: libc-bin\nVersion: 2.41-12\n"
+                .to_owned(),
+        )];
+        let index = index(&texts).unwrap();
+        let message = |name, version| {
+            let error = status(&BTreeMap::from([(name, version)]), &index).unwrap_err();
+            format!("{error}\nhint: {}", error::hints_of(&error).join(""))
+        };
+        insta::assert_snapshot!(message("libc6", "2.41-12"), @"
+        the mirror no longer has `libc6` 2.41-12, which a lower root has locked, but 2.41-12+deb13u1
+        hint: run `cargo xtask update-locks --upgrade-package libc6`
+        ");
+        insta::assert_snapshot!(message("gone", "1"), @"
+        the mirror no longer has `gone` 1, which a lower root has locked, and has no other version of it
+        hint: run `cargo xtask update-locks --upgrade-package gone`
+        ");
+        assert!(status(&BTreeMap::from([("libc-bin", "2.41-12")]), &index).is_ok());
     }
 }

@@ -14,11 +14,13 @@ use crate::process;
 const SNAPSHOT_ARCHIVE: &str = "https://snapshot.debian.org/archive";
 
 /// Mirrors in the order of the apt sources, and apt's proxy.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Mirrors {
     /// Archive (`debian`, `debian-security`) and base URI without a final slash.
     bases: Vec<(String, String)>,
     proxy: Option<String>,
+    /// Without a final slash.
+    snapshot_archive: String,
 }
 
 impl Mirrors {
@@ -52,7 +54,16 @@ impl Mirrors {
         Ok(Self {
             bases,
             proxy: apt_proxy()?,
+            snapshot_archive: SNAPSHOT_ARCHIVE.to_owned(),
         })
+    }
+
+    /// The same, with another copy of the snapshot archive.
+    pub fn with_snapshot_archive(self, base: &str) -> Self {
+        Self {
+            snapshot_archive: base.to_owned(),
+            ..self
+        }
     }
 
     /// Reads those of this machine.
@@ -78,7 +89,10 @@ impl Mirrors {
                 url: format!("{base}/{path}"),
                 proxy: self.proxy.clone(),
             });
-        let last = Candidate::url(format!("{SNAPSHOT_ARCHIVE}/{archive}/{snapshot}/{path}"));
+        let last = Candidate::url(format!(
+            "{}/{archive}/{snapshot}/{path}",
+            self.snapshot_archive
+        ));
         mirrors.chain([last]).collect()
     }
 
@@ -87,7 +101,7 @@ impl Mirrors {
         self.bases_of(archive)
             .find(|base| base.starts_with("http"))
             .map_or_else(
-                || format!("{SNAPSHOT_ARCHIVE}/{archive}/"),
+                || format!("{}/{archive}/", self.snapshot_archive),
                 |base| format!("{base}/"),
             )
     }
@@ -249,6 +263,7 @@ mod tests {
                 ("debian-security".to_owned(), "http://a.test/s".to_owned()),
             ],
             proxy: Some("http://proxy.test:3142".to_owned()),
+            snapshot_archive: SNAPSHOT_ARCHIVE.to_owned(),
         };
         let found: Vec<_> = mirrors
             .candidates(

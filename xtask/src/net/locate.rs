@@ -35,6 +35,14 @@ impl<'a> Locations<'a> {
         }
     }
 
+    /// The same, with these mirrors in place of the machine's.
+    pub fn with_mirrors(self, mirrors: Mirrors) -> Self {
+        Self {
+            mirrors: Lazy(Mutex::new(Some(Arc::new(mirrors)))),
+            ..self
+        }
+    }
+
     /// Where a file may be, best first.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use xtask::lock::{Origin, Sha256};
-use xtask::net::{Done, Downloader, Http, Indexes, Job, Locations, Progress};
+use xtask::net::{Done, Downloader, Http, Indexes, Job, Locations, Mirrors, Progress};
 
 use crate::server::{Reply, Server};
 use crate::support::Sandbox;
@@ -251,4 +251,60 @@ fn ok_indexes_in_json_and_html() {
     SERVER2/simple/foo/: has no `foo-1.whl` with the locked hash
     ");
     assert_eq!(json.requests().len(), 1, "a page is asked for once");
+}
+
+/// A deb that a point release superseded: gone from the mirror, kept by the snapshot archive.
+#[test]
+fn ok_superseded_deb_comes_from_the_snapshot_archive() {
+    let path = "pool/main/g/gcc-15/g++-15_15.1.0-1_amd64.deb";
+    let encoded = "pool/main/g/gcc-15/g%2b%2b-15_15.1.0-1_amd64.deb";
+    let snapshot = format!("/archive/debian/20260101T000000Z/{encoded}");
+    let expected = snapshot.clone();
+    let server = Server::start(move |n_before, request| {
+        if request.path != expected {
+            return Reply::status("404 Not Found", "");
+        }
+        let reply = Reply::range(&content(), request);
+        // The archive is slow and often cut: the rest is asked for, from the archive itself.
+        if n_before < 2 {
+            reply.cut_after(500_000)
+        } else {
+            reply
+        }
+    });
+    let sandbox = Sandbox::new();
+    let apt = sandbox.directory.path().join("apt");
+    std::fs::create_dir(&apt).unwrap();
+    let sources = format!("deb {}/debian trixie main\n", server.base);
+    std::fs::write(apt.join("sources.list"), sources).unwrap();
+    let mirrors = Mirrors::read(&apt)
+        .unwrap()
+        .with_snapshot_archive(&format!("{}/archive", server.base));
+
+    let mut job = job(&sandbox, &[]);
+    job.origins = vec![Origin::Debian {
+        archive: "debian".to_owned(),
+        path: path.to_owned(),
+        snapshot: "20260101T000000Z".to_owned(),
+    }];
+    let http = Http::from_environment().unwrap();
+    let locations = Locations::new(&sandbox.ctx, &http).with_mirrors(mirrors);
+    let progress = Progress::new(&sandbox.ctx.ui, 1, 0);
+    let downloader = Downloader::new(&sandbox.ctx, &http, &locations);
+    let done = downloader.fetch(&job, &progress).unwrap();
+    assert_eq!(std::fs::read(&job.destination).unwrap(), content());
+    assert_eq!(done.bytes_fetched, content().len() as u64);
+    let asked: Vec<_> = server
+        .requests()
+        .into_iter()
+        .map(|one| (one.path, one.from))
+        .collect();
+    assert_eq!(
+        asked,
+        [
+            (format!("/debian/{encoded}"), None),
+            (snapshot.clone(), None),
+            (snapshot, Some(500_000)),
+        ]
+    );
 }
