@@ -101,6 +101,16 @@ pub enum Command {
     /// Example: `cargo xtask load --engine podman`
     #[command(verbatim_doc_comment)]
     Load(LoadArgs),
+    /// Push the image to a registry
+    ///
+    /// Builds what is missing, and streams each blob that the registry lacks from the store;
+    /// no archive is written. Blobs are not compressed: their digests are known beforehand,
+    /// so that an image that is there costs one request. Logins are those of `docker login`
+    /// and `podman login`.
+    ///
+    /// Example: `cargo xtask push --to ghcr.io/OWNER/comfyui-boot`
+    #[command(verbatim_doc_comment)]
+    Push(PushArgs),
     /// Write the image to stdout as an archive
     ///
     /// Builds what is missing, and writes a docker or OCI archive to stdout, or an OCI
@@ -230,6 +240,23 @@ pub struct LoadArgs {
     /// Container engine to load into [default: the first that answers]
     #[arg(long, value_name = "docker|podman")]
     pub engine: Option<String>,
+}
+
+/// Arguments of `push`.
+#[derive(Debug, Args)]
+pub struct PushArgs {
+    /// Push the image up to this layer, or `all` images, each under its own tag
+    #[arg(default_value = "12")]
+    pub layer: String,
+    /// The variant
+    #[command(flatten)]
+    pub variant: VariantArgs,
+    /// Repository to push to [default tag: the image's own]
+    #[arg(long, value_name = "HOST/NAME[:TAG]")]
+    pub to: String,
+    /// Attach this JSON document, the report of `verify --json`, to the image
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
 }
 
 /// Arguments of `stream`.

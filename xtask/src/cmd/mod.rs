@@ -7,6 +7,7 @@ mod doctor;
 mod fetch;
 mod imports;
 mod load;
+mod push;
 mod realize;
 mod reproducible;
 mod select;
@@ -30,6 +31,7 @@ pub fn run(ctx: &Ctx, command: Command) -> Result<()> {
         Command::BuildFinal(args) => build::run_final(ctx, &args),
         Command::Fetch(args) => fetch::run(ctx, &args),
         Command::Load(args) => load::run(ctx, &args),
+        Command::Push(args) => push::run(ctx, &args),
         Command::Stream(args) => stream::run(ctx, &args),
         Command::UpdateLocks(args) => update_locks::run(ctx, &args),
         Command::Status(args) => status::run(ctx, &args),

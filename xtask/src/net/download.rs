@@ -18,7 +18,7 @@ use crate::error;
 use crate::lock::{Origin, Sha256};
 
 /// Failures in a row, without a byte between them, before the next candidate is asked.
-const ATTEMPTS: u32 = 4;
+pub(super) const ATTEMPTS: u32 = 4;
 /// The first pause between attempts; each next one is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// No server is waited for longer than this, whatever it asks.

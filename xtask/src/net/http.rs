@@ -74,7 +74,7 @@ pub struct RequestError {
 }
 
 impl RequestError {
-    fn permanent(message: impl Into<String>) -> Self {
+    pub(super) fn permanent(message: impl Into<String>) -> Self {
         Self {
             message: message.into(),
             transient: false,
@@ -132,6 +132,11 @@ impl Http {
             idle: IMPATIENCE,
             ..Self::from_environment()?
         })
+    }
+
+    /// The same, for servers that may work for so long before they answer.
+    pub(super) fn with_idle(self, idle: Duration) -> Self {
+        Self { idle, ..self }
     }
 
     /// Sends one request and follows redirects; a status of 2xx or 416 is a response.
@@ -194,7 +199,7 @@ impl Http {
         builder.call().map_err(|source| transport_error(&source))
     }
 
-    fn agent(&self, url: &Url, proxy: Option<&str>) -> Result<Agent, RequestError> {
+    pub(super) fn agent(&self, url: &Url, proxy: Option<&str>) -> Result<Agent, RequestError> {
         let proxy = proxy
             .map(str::to_owned)
             .or_else(|| self.environment.proxy_for(url));
@@ -255,7 +260,7 @@ impl Http {
     }
 }
 
-fn accept(response: Response<Body>) -> Result<Response<Body>, RequestError> {
+pub(super) fn accept(response: Response<Body>) -> Result<Response<Body>, RequestError> {
     let status = response.status();
     if status.is_success() || status == StatusCode::RANGE_NOT_SATISFIABLE {
         return Ok(response);
@@ -277,7 +282,7 @@ fn accept(response: Response<Body>) -> Result<Response<Body>, RequestError> {
     })
 }
 
-fn transport_error(source: &ureq::Error) -> RequestError {
+pub(super) fn transport_error(source: &ureq::Error) -> RequestError {
     use ureq::Error;
     let transient = matches!(
         source,

@@ -1,6 +1,7 @@
 //! Downloads: parallel, resumable, hashed while streamed. Knows no Nix.
 
 mod apt;
+mod credentials;
 pub mod deb;
 mod download;
 pub mod git;
@@ -10,6 +11,7 @@ mod netrc;
 mod parallel;
 mod progress;
 mod pypi;
+mod registry;
 mod resolver;
 
 pub use apt::Mirrors;
@@ -19,3 +21,4 @@ pub use locate::Locations;
 pub use parallel::for_each;
 pub use progress::Progress;
 pub use pypi::Indexes;
+pub use registry::{Registry, Traffic};

@@ -17,6 +17,7 @@ mod help;
 mod hosts;
 mod image;
 mod provide;
+mod push;
 mod server;
 mod support;
 mod update_locks;

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 /// What was asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
-    /// `GET` or `HEAD`.
+    /// `GET`, `HEAD`, `POST`, `PUT`.
     pub method: String,
     /// Path with the leading slash.
     pub path: String,
@@ -15,6 +15,10 @@ pub struct Request {
     pub from: Option<usize>,
     /// The `Authorization` header.
     pub authorization: Option<String>,
+    /// The `Host` header.
+    pub host: String,
+    /// What follows the headers, by `Content-Length`.
+    pub body: Vec<u8>,
 }
 
 /// What is answered.
@@ -135,7 +139,7 @@ fn serve(
 }
 
 fn read_request(stream: &TcpStream) -> Option<Request> {
-    let mut reader = BufReader::new(stream.take(1 << 16));
+    let mut reader = BufReader::new(stream.take(1 << 24));
     let mut line = String::new();
     reader.read_line(&mut line).ok()?;
     let mut words = line.split_whitespace();
@@ -144,11 +148,16 @@ fn read_request(stream: &TcpStream) -> Option<Request> {
         path: words.next()?.to_owned(),
         from: None,
         authorization: None,
+        host: String::new(),
+        body: Vec::new(),
     };
+    let mut n_bytes = 0;
     loop {
         let mut line = String::new();
         reader.read_line(&mut line).ok()?;
         let Some((name, value)) = line.trim_end().split_once(':') else {
+            request.body = vec![0; n_bytes];
+            reader.read_exact(&mut request.body).ok()?;
             return Some(request);
         };
         match name.to_ascii_lowercase().as_str() {
@@ -156,6 +165,8 @@ fn read_request(stream: &TcpStream) -> Option<Request> {
                 let from = value.trim().strip_prefix("bytes=")?.strip_suffix('-')?;
                 request.from = from.parse().ok();
             }
+            "host" => value.trim().clone_into(&mut request.host),
+            "content-length" => n_bytes = value.trim().parse().ok()?,
             "authorization" => request.authorization = Some(value.trim().to_owned()),
             _ => {}
         }

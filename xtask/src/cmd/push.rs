@@ -1,0 +1,256 @@
+//! `push`: the image goes from the store to a registry, and no archive is written.
+
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use anyhow::Result;
+use comfy_image::image::{Image, ImageLayer};
+use comfy_image::layer::Blob;
+use comfy_image::stream::Plan;
+use comfy_image::{Digest, Reference};
+use serde::Serialize;
+use serde_json::json;
+
+use super::load::Interruptible;
+use super::realize::{self, Realized, from_image};
+use super::select;
+use crate::cli::PushArgs;
+use crate::ctx::Ctx;
+use crate::error;
+use crate::net::{Registry, for_each};
+use crate::ui::{self, Transfer};
+
+/// Blobs that are asked for, or sent, at once.
+const CONNECTIONS: usize = 4;
+/// What an attached report is, for those who look for it.
+const REPORT_TYPE: &str = "application/vnd.comfyui-image-factory.verify-report.v1+json";
+
+/// What pushing one image did.
+#[derive(Debug, Serialize)]
+struct Pushed {
+    reference: String,
+    manifest_digest: String,
+    /// The tag was this very image.
+    already: bool,
+    n_blobs_sent: usize,
+    blob_bytes_sent: u64,
+    n_requests: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    report_digest: Option<String>,
+}
+
+pub(super) fn run(ctx: &Ctx, args: &PushArgs) -> Result<()> {
+    if ctx.offline {
+        return Err(error::bad_input("`push` cannot work with `--offline`").into());
+    }
+    let (repository, tag) = target(&args.to)?;
+    let layers = if args.layer == "all" {
+        if tag.is_some() {
+            return Err(error::bad_input("all layers cannot have one tag")
+                .hint(format!("leave the tag out: `--to {repository}`"))
+                .into());
+        }
+        select::layers(ctx)?
+    } else {
+        vec![select::layer(ctx, &args.layer)?]
+    };
+    let report = args.report.as_deref().map(read_report).transpose()?;
+    let registry = Registry::open(ctx, &repository)?;
+    let mut all = Vec::new();
+    for (index, layer) in layers.iter().enumerate() {
+        let selection = realize::selection(ctx, &args.variant, &layer.to_string(), None)?;
+        let realized = realize::realize(ctx, selection)?;
+        let tag = tag.as_deref().unwrap_or(realized.image.reference.tag());
+        let reference = format!("{repository}:{tag}");
+        let mut pushed = push(ctx, &registry, &realized, tag, reference)?;
+        if let (Some(report), true) = (&report, index + 1 == layers.len()) {
+            let manifest = &realized.image.manifest;
+            let digest =
+                registry.attach(&manifest.digest, manifest.size_bytes, REPORT_TYPE, report)?;
+            pushed.report_digest = Some(digest.to_string());
+        }
+        if !ctx.json {
+            ctx.ui
+                .data(format!("{repository}@{}", pushed.manifest_digest))?;
+        }
+        all.push(pushed);
+    }
+    if ctx.json {
+        let document = json!({ "schema_version": 1, "images": all });
+        ctx.ui.data(document.to_string())?;
+    }
+    Ok(())
+}
+
+fn push(
+    ctx: &Ctx,
+    registry: &Registry<'_>,
+    realized: &Realized,
+    tag: &str,
+    reference: String,
+) -> Result<Pushed> {
+    let start = Instant::now();
+    let before = registry.traffic();
+    let image = &realized.image;
+    let already = registry.has_manifest(tag, &image.manifest.digest)?;
+    let mut n_blobs_sent = 0;
+    if !already {
+        let missing = missing(registry, image)?;
+        n_blobs_sent = missing.len();
+        send(ctx, registry, realized, &missing, &reference)?;
+        registry.push_small(&image.config.digest, image.config.json.as_bytes())?;
+        registry.push_manifest(tag, &image.manifest.json)?;
+    }
+    let after = registry.traffic();
+    let pushed = Pushed {
+        reference,
+        manifest_digest: image.manifest.digest.to_string(),
+        already,
+        n_blobs_sent,
+        blob_bytes_sent: after.blob_bytes - before.blob_bytes,
+        n_requests: after.n_requests - before.n_requests,
+        report_digest: None,
+    };
+    ctx.ui.step(
+        "Pushed",
+        if already {
+            format!("{} is there already", pushed.reference)
+        } else {
+            format!(
+                "{}, {} sent in {}",
+                pushed.reference,
+                ui::bytes(pushed.blob_bytes_sent),
+                ui::elapsed(start.elapsed())
+            )
+        },
+    );
+    Ok(pushed)
+}
+
+/// A blob that the repository lacks, and where its bytes are.
+struct Missing<'i> {
+    layer: &'i ImageLayer,
+    number: usize,
+    blob: &'i Blob,
+}
+
+fn missing<'i>(registry: &Registry<'_>, image: &'i Image) -> Result<Vec<Missing<'i>>> {
+    let mut seen: BTreeSet<Digest> = BTreeSet::new();
+    let blobs: Vec<Missing<'i>> = image
+        .layers
+        .iter()
+        .flat_map(|layer| {
+            layer
+                .blobs
+                .iter()
+                .enumerate()
+                .map(move |(number, blob)| Missing {
+                    layer,
+                    number,
+                    blob,
+                })
+        })
+        .filter(|missing| seen.insert(missing.blob.diff_id))
+        .collect();
+    let mut present = BTreeSet::new();
+    for_each(
+        &blobs,
+        CONNECTIONS,
+        |asked| registry.has_blob(&asked.blob.diff_id),
+        |asked, has| {
+            if has? {
+                present.insert(asked.blob.diff_id);
+            }
+            Ok(())
+        },
+    )?;
+    Ok(blobs
+        .into_iter()
+        .filter(|asked| !present.contains(&asked.blob.diff_id))
+        .collect())
+}
+
+fn send(
+    ctx: &Ctx,
+    registry: &Registry<'_>,
+    realized: &Realized,
+    missing: &[Missing<'_>],
+    reference: &str,
+) -> Result<()> {
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let size_bytes = missing.iter().map(|missing| missing.blob.size_bytes).sum();
+    let transfer = Transfer::start(&ctx.ui, "Pushing", reference, size_bytes);
+    let store_root = realized.nix.store_root();
+    let sent = for_each(
+        missing,
+        CONNECTIONS,
+        |Missing {
+             layer,
+             number,
+             blob,
+         }| {
+            let plan = Plan::open(&layer.name, &layer.blobs, store_root).map_err(from_image)?;
+            registry.push_blob(&blob.diff_id, blob.size_bytes, &|out| {
+                let mut out = Interruptible { ctx, inner: out };
+                let progress = |n_bytes| transfer.advance(n_bytes);
+                plan.write_blob(*number, blob, &mut out, &progress)
+                    .map_err(from_image)
+            })
+        },
+        |_, result| result,
+    );
+    transfer.finish();
+    ctx.check_interrupted()?;
+    sent
+}
+
+/// `HOST/NAME` and the tag, if one is given.
+fn target(text: &str) -> Result<(String, Option<String>)> {
+    let has_tag = text
+        .rsplit('/')
+        .next()
+        .is_some_and(|last| last.contains(':'));
+    let full = if has_tag {
+        text.to_owned()
+    } else {
+        format!("{text}:none")
+    };
+    let reference: Reference = full
+        .parse()
+        .map_err(|source| error::bad_input(format!("`--to {text}`: {source}")))?;
+    let tag = has_tag.then(|| reference.tag().to_owned());
+    Ok((reference.repository().to_owned(), tag))
+}
+
+/// Reads a document that is going to be attached: the report of `verify --json`.
+fn read_report(path: &std::path::Path) -> Result<Vec<u8>> {
+    let bytes = fs_err::read(path)?;
+    let parsed: Result<serde_json::Value, _> = serde_json::from_slice(&bytes);
+    parsed.map_err(|source| {
+        error::bad_input(format!("`{}` is not JSON: {source}", path.display()))
+            .hint("write it with `cargo xtask verify --json`")
+    })?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ok_targets() {
+        for (text, repository, tag) in [
+            ("ghcr.io/me/name", "ghcr.io/me/name", None),
+            ("ghcr.io/me/name:1.2", "ghcr.io/me/name", Some("1.2")),
+            ("localhost:5000/name", "localhost:5000/name", None),
+            ("127.0.0.1:5000/name:x", "127.0.0.1:5000/name", Some("x")),
+        ] {
+            let expected = (repository.to_owned(), tag.map(str::to_owned));
+            assert_eq!(target(text).unwrap(), expected);
+        }
+        let error = target("ghcr.io/Me/name").unwrap_err();
+        assert_eq!(error::kind_of(&error), error::Kind::BadInput);
+    }
+}

@@ -1,0 +1,299 @@
+//! `push`: against a registry of our own that asks for a token, and against Debian's.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+
+use comfy_image::Digest;
+use xtask::net::Registry;
+
+use crate::fixture::{Checkout, skip};
+use crate::server::{Reply, Request, Server};
+use crate::support::Sandbox;
+
+const NAME: &str = "me/image";
+
+#[derive(Default)]
+struct Stored {
+    blobs: BTreeMap<String, Vec<u8>>,
+    manifests: BTreeMap<String, Vec<u8>>,
+    /// Answers 503 to so many uploads first.
+    n_busy: usize,
+}
+
+/// A registry that takes what has the digest it is said to have, from who has a token.
+fn registry(stored: &Arc<Mutex<Stored>>) -> Server {
+    let stored = Arc::clone(stored);
+    Server::start(move |_, request| answer(&mut stored.lock().unwrap(), request))
+}
+
+fn answer(stored: &mut Stored, request: &Request) -> Reply {
+    if request.path.starts_with("/token?") {
+        assert!(
+            request
+                .path
+                .contains("scope=repository%3Ame%2Fimage%3Apull%2Cpush")
+        );
+        return Reply::ok(r#"{"token": "t0ken"}"#);
+    }
+    if request.authorization.as_deref() != Some("Bearer t0ken") {
+        let host = request.host.clone();
+        return Reply::status("401 Unauthorized", "").header(&format!(
+            r#"WWW-Authenticate: Bearer realm="http://{host}/token",service="here""#
+        ));
+    }
+    let path = request.path.strip_prefix("/v2/me/image/").unwrap();
+    let (kind, rest) = path.split_once('/').unwrap();
+    match (request.method.as_str(), kind, rest) {
+        ("POST", "blobs", "uploads/") => Reply::status("202 Accepted", "")
+            .header("Location: /v2/me/image/blobs/uploads/1?state=a%2Bb"),
+        ("PUT", "blobs", _) if stored.n_busy > 0 => {
+            stored.n_busy -= 1;
+            Reply::status("503 Service Unavailable", "")
+        }
+        ("PUT", "blobs", rest) => {
+            let digest = rest
+                .strip_prefix("uploads/1?state=a%2Bb&digest=")
+                .unwrap()
+                .replace("%3A", ":");
+            if digest != Digest::of(&request.body).to_string() {
+                return Reply::status("400 Bad Request", r#"{"code": "DIGEST_INVALID"}"#);
+            }
+            stored.blobs.insert(digest, request.body.clone());
+            Reply::status("201 Created", "")
+        }
+        ("HEAD", "blobs", digest) => match stored.blobs.get(digest) {
+            Some(blob) => Reply::ok(blob.clone()),
+            None => Reply::status("404 Not Found", ""),
+        },
+        ("PUT", "manifests", tag) => {
+            stored
+                .manifests
+                .insert(tag.to_owned(), request.body.clone());
+            Reply::status("201 Created", "")
+        }
+        ("HEAD" | "GET", "manifests", tag) => match stored.manifests.get(tag) {
+            Some(manifest) => Reply::ok(manifest.clone())
+                .header(&format!("Docker-Content-Digest: {}", Digest::of(manifest))),
+            None => Reply::status("404 Not Found", ""),
+        },
+        other => panic!("{other:?}"),
+    }
+}
+
+fn open<'a>(sandbox: &'a Sandbox, server: &Server) -> Registry<'a> {
+    let host = server.base.strip_prefix("http://").unwrap();
+    Registry::open(&sandbox.ctx, &format!("{host}/{NAME}")).unwrap()
+}
+
+#[test]
+fn ok_blob_after_a_busy_answer() {
+    let stored = Arc::new(Mutex::new(Stored {
+        n_busy: 1,
+        ..Stored::default()
+    }));
+    let (sandbox, server) = (Sandbox::new(), registry(&stored));
+    let registry = open(&sandbox, &server);
+    let blob = vec![7; 3 << 20];
+    let digest = Digest::of(&blob);
+    assert!(!registry.has_blob(&digest).unwrap());
+    registry
+        .push_blob(&digest, blob.len() as u64, &|out| Ok(out.write_all(&blob)?))
+        .unwrap();
+    assert_eq!(stored.lock().unwrap().blobs[&digest.to_string()], blob);
+    // Known now: neither asked for nor sent again.
+    let before = registry.traffic();
+    registry.push_small(&digest, &blob).unwrap();
+    assert_eq!(registry.traffic(), before);
+    // Asked for, refused, token, asked for; then twice a place and a body.
+    assert_eq!(before.n_requests, 7);
+    assert_eq!(before.blob_bytes, 2 * blob.len() as u64);
+}
+
+#[test]
+fn err_a_source_that_ends_early_uploads_nothing() {
+    let stored = Arc::new(Mutex::new(Stored::default()));
+    let (sandbox, server) = (Sandbox::new(), registry(&stored));
+    let registry = open(&sandbox, &server);
+    let error = registry
+        .push_blob(&Digest::of(b"whole"), 5, &|out| {
+            out.write_all(b"who")?;
+            anyhow::bail!("the tree changed")
+        })
+        .unwrap_err();
+    let text = format!("{error:#}");
+    assert!(text.ends_with("the tree changed"), "{text}");
+    assert!(stored.lock().unwrap().blobs.is_empty());
+}
+
+#[test]
+fn err_wrong_bytes_are_refused_in_the_registry_s_words() {
+    let stored = Arc::new(Mutex::new(Stored::default()));
+    let (sandbox, server) = (Sandbox::new(), registry(&stored));
+    let registry = open(&sandbox, &server);
+    let digest = Digest::of(b"right");
+    let error = registry
+        .push_blob(&digest, 5, &|out| Ok(out.write_all(b"wrong")?))
+        .unwrap_err();
+    let text = format!("{error:#}").replace(&server.base["http://".len()..], "HOST");
+    assert_eq!(
+        text,
+        format!(
+            "cannot push blob `{digest}` to `HOST/me/image`: `HOST/me/image`: the registry answers 400 Bad Request: {{\"code\": \"DIGEST_INVALID\"}}"
+        )
+    );
+    assert_eq!(xtask::error::kind_of(&error).exit_status(), 3);
+}
+
+#[test]
+fn err_without_login() {
+    let server = Server::start(|_, _| {
+        Reply::status("401 Unauthorized", "").header("WWW-Authenticate: Basic realm=\"here\"")
+    });
+    let sandbox = Sandbox::new();
+    let error = open(&sandbox, &server)
+        .has_blob(&Digest::of(b""))
+        .unwrap_err();
+    assert!(
+        xtask::error::hints_of(&error)
+            .join("")
+            .contains("`docker login 127.0.0.1`"),
+        "{error:#}"
+    );
+}
+
+#[test]
+fn ok_report_is_a_referrer() {
+    let stored = Arc::new(Mutex::new(Stored::default()));
+    let (sandbox, server) = (Sandbox::new(), registry(&stored));
+    let registry = open(&sandbox, &server);
+    let subject = Digest::of(b"manifest");
+    for report in [&b"[1]"[..], b"[2]", b"[2]"] {
+        registry
+            .attach(&subject, 8, "application/x.report", report)
+            .unwrap();
+    }
+    let stored = stored.lock().unwrap();
+    let tag = format!("sha256-{}", subject.hex());
+    let index: serde_json::Value = serde_json::from_slice(&stored.manifests[&tag]).unwrap();
+    let listed = index["manifests"].as_array().unwrap();
+    assert_eq!(listed.len(), 2);
+    for (entry, report) in listed.iter().zip([&b"[1]"[..], b"[2]"]) {
+        let manifest = &stored.manifests[entry["digest"].as_str().unwrap()];
+        let manifest: serde_json::Value = serde_json::from_slice(manifest).unwrap();
+        assert_eq!(manifest["subject"]["digest"], subject.to_string());
+        let layer = manifest["layers"][0]["digest"].as_str().unwrap();
+        assert_eq!(stored.blobs[layer], report);
+    }
+}
+
+#[test]
+fn err_not_a_repository() {
+    let sandbox = Sandbox::new();
+    for name in ["name", "owner/name"] {
+        let error = Registry::open(&sandbox.ctx, name).err().unwrap();
+        assert_eq!(xtask::error::kind_of(&error).exit_status(), 2);
+    }
+}
+
+/// Debian's `docker-registry`, on a free port, until dropped.
+struct Debian {
+    child: Child,
+    host: String,
+}
+
+impl Debian {
+    fn start(directory: &Path) -> Option<Self> {
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let host = port.local_addr().unwrap().to_string();
+        drop(port);
+        let config = directory.join("registry.yml");
+        let text = format!(
+            "version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {}}}}}\nhttp: {{addr: '{host}'}}\n",
+            directory.join("registry").display()
+        );
+        std::fs::write(&config, text).unwrap();
+        let child = Command::new("docker-registry")
+            .arg("serve")
+            .arg(&config)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .ok()?;
+        let registry = Self { child, host };
+        let start = std::time::Instant::now();
+        while std::net::TcpStream::connect(&registry.host).is_err() {
+            assert!(
+                start.elapsed().as_secs() < 30,
+                "the registry does not start"
+            );
+            std::thread::yield_now();
+        }
+        Some(registry)
+    }
+}
+
+impl Drop for Debian {
+    fn drop(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+#[test]
+fn ok_push_twice_to_a_real_registry() {
+    let Some(checkout) = Checkout::new() else {
+        return;
+    };
+    let directory = tempfile::tempdir().unwrap();
+    let Some(registry) = Debian::start(directory.path()) else {
+        skip("no `docker-registry` on PATH");
+        return;
+    };
+    let to = format!("{}/me/fixture", registry.host);
+    let report = checkout.root().join("report.json");
+    std::fs::File::create(&report)
+        .unwrap()
+        .write_all(b"{\"checks\": []}")
+        .unwrap();
+
+    let first = checkout
+        .run(&["push", "all", "--to", &to, "--json"])
+        .ok()
+        .json();
+    let images = first["images"].as_array().unwrap();
+    assert_eq!(images.len(), 2);
+    assert_eq!(images[0]["n_blobs_sent"], 1);
+    // The second image shares the first one's blob.
+    assert_eq!(images[1]["n_blobs_sent"], 1);
+    assert_eq!(images[1]["reference"], format!("{to}:layer02"));
+
+    let again = checkout
+        .run(&["push", "02", "--to", &to, "--json"])
+        .ok()
+        .json();
+    let image = &again["images"][0];
+    assert_eq!(image["already"], true);
+    assert_eq!(image["blob_bytes_sent"], 0);
+    assert_eq!(image["n_requests"], 1);
+
+    // Another tag of the same image sends its manifest only.
+    let tagged = format!("{to}:other");
+    let report = report.to_str().unwrap();
+    let other = checkout
+        .run(&["push", "02", "--to", &tagged, "--report", report, "--json"])
+        .ok()
+        .json();
+    let image = &other["images"][0];
+    assert_eq!(image["already"], false);
+    assert_eq!(image["n_blobs_sent"], 0);
+    assert_eq!(image["blob_bytes_sent"], 0);
+    assert!(
+        image["report_digest"]
+            .as_str()
+            .unwrap()
+            .starts_with("sha256:")
+    );
+}
