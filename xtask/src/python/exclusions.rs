@@ -24,7 +24,7 @@ pub struct Exclusions {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Exclusion {
-    /// Normalized name of a list line, or the table of a git tree.
+    /// Name of a list line or of a table in `sources.toml`.
     pub name: Option<String>,
     /// Instead of a name.
     pub all: Option<Class>,
@@ -34,6 +34,9 @@ pub struct Exclusion {
     pub reason: String,
     /// What would bring it back.
     pub lifts: String,
+    /// No pin of it is known; one in `sources.toml` makes this entry superfluous.
+    #[serde(default)]
+    pub unpinned: bool,
 }
 
 /// Things that a variant leaves out as a whole.
@@ -77,8 +80,9 @@ impl Exclusions {
 
     /// Whether a variant leaves out the thing of this name.
     pub fn has(&self, name: &str, variant: &str) -> bool {
+        let name = normal(name);
         self.of(variant)
-            .any(|one| one.name.as_deref() == Some(name))
+            .any(|one| one.name.as_deref().map(normal).as_ref() == Some(&name))
     }
 
     fn of<'a>(&'a self, variant: &str) -> impl Iterator<Item = &'a Exclusion> {
@@ -133,17 +137,19 @@ fn check_version(version: u32) -> Result<(), String> {
     Err(format!("schema_version is {version}, this program reads 1"))
 }
 
-/// A requested thing: who asks for it, and whether it comes from git.
+/// A requested thing: its name as written, who asks for it, and whether it comes from git.
 struct Thing {
+    name: String,
     origin: String,
     is_git: bool,
 }
 
-/// Everything that a variant must have or exclude.
+/// Everything that a variant must have or exclude, by normal name.
 fn things(inputs: &Inputs) -> BTreeMap<String, Thing> {
     let mut things: BTreeMap<String, Thing> = BTreeMap::new();
     let mut add = |name: &str, origin: &str, is_git: bool| {
-        things.entry(name.to_owned()).or_insert_with(|| Thing {
+        things.entry(normal(name)).or_insert_with(|| Thing {
+            name: name.to_owned(),
             origin: origin.to_owned(),
             is_git,
         });
@@ -155,7 +161,12 @@ fn things(inputs: &Inputs) -> BTreeMap<String, Thing> {
             add(requirement.name().as_str(), &origin, is_git);
         }
     }
-    for name in inputs.sources.git.keys() {
+    for (name, source) in &inputs.sources.git {
+        if source.kind != "build" {
+            add(name, "sources.toml", true);
+        }
+    }
+    for name in inputs.sources.weights.keys() {
         add(name, "sources.toml", true);
     }
     let requested = &inputs.requested;
@@ -179,6 +190,7 @@ pub(super) fn faults(
     debian: &BTreeSet<String>,
 ) -> Vec<String> {
     let things = things(inputs);
+    let pinned: BTreeSet<String> = inputs.sources.git.keys().map(|name| normal(name)).collect();
     let mut faults = wrong_names(inputs, &things);
     // By thing, so that one that several variants lack is one fault.
     let mut lacking: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
@@ -190,13 +202,16 @@ pub(super) fn faults(
             .any(|one| one.all == Some(Class::Git));
         for (name, thing) in &things {
             let is_excluded = inputs.exclusions.has(name, variant) || (without_git && thing.is_git);
-            if !is_excluded && !locked.contains(name.as_str()) {
+            if !is_excluded && !locked.contains(name) {
                 lacking.entry(name).or_default().push(variant);
             }
         }
         for one in inputs.exclusions.of(variant) {
             let reason = match &one.name {
-                Some(name) if locked.contains(name.as_str()) => "the lock has it",
+                Some(name) if locked.contains(&normal(name)) => "the lock has it",
+                Some(name) if one.unpinned && pinned.contains(&normal(name)) => {
+                    "`sources.toml` pins it"
+                }
                 None if inputs.variants.variant[*variant].git => "the variant has `git = true`",
                 _ => continue,
             };
@@ -208,12 +223,12 @@ pub(super) fn faults(
     }
     for (name, variants) in lacking {
         faults.push(format!(
-            "`{name}` ({}) is neither locked nor excluded in {}",
+            "`{}` ({}) is neither locked nor excluded in {}",
+            things[name].name,
             things[name].origin,
             quoted(variants)
         ));
     }
-    faults.extend(unused_pins(inputs));
     faults
 }
 
@@ -235,8 +250,8 @@ fn wrong_names(inputs: &Inputs, things: &BTreeMap<String, Thing>) -> Vec<String>
             }
         }
         let Some(name) = &one.name else { continue };
-        if !things.contains_key(name) {
-            let near = nearest(name, things.keys().map(String::as_str))
+        if !things.contains_key(&normal(name)) {
+            let near = nearest(name, things.values().map(|thing| thing.name.as_str()))
                 .map(|near| format!("; the nearest name is `{near}`"))
                 .unwrap_or_default();
             faults.push(format!(
@@ -247,50 +262,30 @@ fn wrong_names(inputs: &Inputs, things: &BTreeMap<String, Thing>) -> Vec<String>
     faults
 }
 
-/// What a variant has.
-fn locked<'a>(
-    inputs: &'a Inputs,
+/// Normal names of what a variant has.
+fn locked(
+    inputs: &Inputs,
     variant: &str,
-    lock: &'a PythonLock,
-    debian: &'a BTreeSet<String>,
-) -> BTreeSet<&'a str> {
-    // What only builds need is in no lock.
-    let trees = inputs.sources.git.iter().filter(|(name, source)| {
-        source.kind == "build"
-            && inputs.variants.variant[variant].git
-            && !inputs.exclusions.has(name, variant)
-    });
+    lock: &PythonLock,
+    debian: &BTreeSet<String>,
+) -> BTreeSet<String> {
+    let has_git = inputs.variants.variant[variant].git;
+    let weights = inputs.sources.weights.keys().filter(|_| has_git);
     let packages = lock.packages.iter().map(|package| package.name.as_str());
     packages
         .chain(lock.git.iter().map(|git| git.name.as_str()))
-        .chain(lock.bundle.iter().map(|tree| tree.name.as_str()))
         .chain(lock.provided.iter().map(|provided| provided.name.as_str()))
-        .chain(trees.map(|(name, _)| name.as_str()))
+        .chain(lock.bundle.iter().map(|tree| tree.name.as_str()))
+        .chain(weights.map(String::as_str))
         .chain(debian.iter().map(String::as_str))
+        .map(normal)
         .collect()
 }
 
-/// Git trees that are pinned, and excluded wherever git sources belong.
-fn unused_pins(inputs: &Inputs) -> impl Iterator<Item = String> {
-    let variants = inputs.variants.variant.iter();
-    let with_git: Vec<&str> = variants
-        .filter(|(_, variant)| variant.git)
-        .map(|(name, _)| name.as_str())
-        .collect();
-    let sources = inputs.sources.git.iter();
-    sources
-        .filter(move |(name, source)| {
-            source.kind != "python"
-                && !with_git.is_empty()
-                && with_git
-                    .iter()
-                    .all(|variant| inputs.exclusions.has(name, variant))
-        })
-        .map(|(name, _)| {
-            format!(
-                "`{name}` is pinned in sources.toml, but excluded from every variant with git sources: remove the exclusion or the pin"
-            )
-        })
+/// Names are compared as PEP 503 compares those of projects.
+fn normal(name: &str) -> String {
+    let parts = name.split(['-', '_', '.']).filter(|part| !part.is_empty());
+    parts.collect::<Vec<_>>().join("-").to_lowercase()
 }
 
 fn quoted<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
@@ -310,6 +305,7 @@ mod tests {
         let variants = r#"
             schema_version = 1
             default = "small"
+            cuda_architectures = ["9.0"]
             [variant.small]
             abi = "cp314t"
             description = "small"
@@ -352,7 +348,7 @@ mod tests {
         }
     }
 
-    fn lock(packages: &[&str], git: &[&str]) -> PythonLock {
+    fn lock(packages: &[&str], git: &[&str], bundle: &[&str]) -> PythonLock {
         let zeros = "0".repeat(64);
         let mut text = format!("schema_version = 1\npython = 'cp314t'\nlist_sha256 = '{zeros}'\n");
         for name in packages {
@@ -360,15 +356,12 @@ mod tests {
                 "[[package]]\nname = '{name}'\nversion = '1'\nlayer = '08-pak7'\nkind = 'wheel'\nfile = 'f'\nsize = 1\nsha256 = '{zeros}'\n"
             ));
         }
-        for name in git {
-            let table = if *name == "Some_Node" {
-                "bundle"
-            } else {
-                "git"
-            };
-            text.push_str(&format!(
-                "[[{table}]]\nname = '{name}'\nlayer = '08-pak7'\n"
-            ));
+        for (table, names) in [("git", git), ("bundle", bundle)] {
+            for name in names {
+                text.push_str(&format!(
+                    "[[{table}]]\nname = '{name}'\nlayer = '08-pak7'\n"
+                ));
+            }
         }
         toml::from_str(&text).unwrap()
     }
@@ -384,8 +377,8 @@ mod tests {
             .map(|(key, variants)| entry(key, variants))
             .collect();
         let locks = BTreeMap::from([
-            ("small", lock(&["numpy"], &[])),
-            ("whole", lock(&["numpy", "dlib"], &["clip", "Some_Node"])),
+            ("small", lock(&["numpy"], &[], &[])),
+            ("whole", lock(&["numpy", "dlib"], &["clip"], &["some-node"])),
         ]);
         faults(&inputs(&text), &locks, &BTreeSet::from(["sox".to_owned()])).join("\n")
     }
@@ -401,12 +394,12 @@ mod tests {
     #[test]
     fn err_neither_locked_nor_excluded() {
         insta::assert_snapshot!(said(&[]), @r"
-        `Some_Node` (sources.toml) is neither locked nor excluded in `small`
         `clip` (pak7.txt:3) is neither locked nor excluded in `small`
         `dlib` (pak7.txt:2) is neither locked nor excluded in `small`
+        `Some_Node` (sources.toml) is neither locked nor excluded in `small`
         ");
         let inputs = inputs("");
-        let locks = BTreeMap::from([("whole", lock(&[], &[]))]);
+        let locks = BTreeMap::from([("whole", lock(&[], &[], &["some-node"]))]);
         insta::assert_snapshot!(faults(&inputs, &locks, &BTreeSet::new()).join("\n"), @r"
         `clip` (pak7.txt:3) is neither locked nor excluded in `whole`
         `dlib` (pak7.txt:2) is neither locked nor excluded in `whole`
@@ -427,18 +420,19 @@ mod tests {
     }
 
     #[test]
-    fn err_pin_that_no_variant_uses() {
-        insta::assert_snapshot!(said(&[GIT, DLIB, ("name = 'Some_Node'", "'whole'")]), @"`Some_Node` is pinned in sources.toml, but excluded from every variant with git sources: remove the exclusion or the pin");
+    fn err_unpinned_with_a_pin() {
+        let unpinned = ("name = 'some-node'\nunpinned = true", "'small'");
+        insta::assert_snapshot!(said(&[GIT, DLIB, unpinned]), @"the exclusion of `some-node` from `small` is no longer needed: `sources.toml` pins it");
     }
 
     #[test]
     fn err_unknown_names_and_twice() {
         insta::assert_snapshot!(
-            said(&[GIT, DLIB, DLIB, ("name = 'Some-Node'", "'slim', 'whole'")]),
+            said(&[GIT, DLIB, DLIB, ("name = 'Some-Mode'", "'slim', 'whole'")]),
             @r"
         `dlib` is excluded from `small` twice
-        the exclusion of `Some-Node` names no variant of ours: `slim`; there are `small`, `whole`
-        the exclusion of `Some-Node` is not needed: nothing of that name is requested; the nearest name is `Some_Node`
+        the exclusion of `Some-Mode` names no variant of ours: `slim`; there are `small`, `whole`
+        the exclusion of `Some-Mode` is not needed: nothing of that name is requested; the nearest name is `Some_Node`
         "
         );
     }
