@@ -94,11 +94,13 @@ let
         {
           nodes = builtins.toJSON (map node nodes);
           omitted = builtins.concatStringsSep " " omittedGit;
-          pins = map (name: "${name}==${packageLists.byName.${name}.version}") [
-            "torch"
-            "torchaudio"
-            "torchvision"
-          ];
+          pins = map (name: "${name}==${packageLists.byName.${name}.version}") (
+            builtins.filter (name: packageLists.byName ? ${name}) [
+              "torch"
+              "torchaudio"
+              "torchvision"
+            ]
+          );
           passAsFile = [ "nodes" ];
         }
       }";

@@ -16,8 +16,8 @@ pub struct Entry {
     pub version: String,
     /// Layer, in locks that have one.
     pub layer: Option<String>,
-    /// Size of the file in bytes.
-    pub size: u64,
+    /// Size of the file in bytes, where it is known.
+    pub size: Option<u64>,
     /// Hash of the file.
     pub sha256: Sha256,
 }
@@ -41,8 +41,10 @@ pub struct Diff {
     pub moved: Vec<(String, String, String)>,
     /// Number of packages now.
     pub packages: usize,
-    /// Bytes more (or fewer) to download.
+    /// Bytes more (or fewer) to download, without files of unknown size.
     pub size_change: i64,
+    /// Files of unknown size now.
+    pub n_unknown_sizes: usize,
 }
 
 /// Compares two locks; `old` is None for a new one.
@@ -81,10 +83,11 @@ pub fn diff(lock: &str, old: Option<&[Entry]>, new: &[Entry]) -> Diff {
         }
     }
     let total = |entries: &BTreeMap<String, Entry>| -> i64 {
-        let sum: u64 = entries.values().map(|entry| entry.size).sum();
+        let sum: u64 = entries.values().filter_map(|entry| entry.size).sum();
         i64::try_from(sum).unwrap_or(i64::MAX)
     };
     diff.size_change = total(&new) - total(&old);
+    diff.n_unknown_sizes = new.values().filter(|entry| entry.size.is_none()).count();
     diff
 }
 
@@ -103,7 +106,10 @@ impl Diff {
 impl fmt::Display for Diff {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sign = if self.size_change < 0 { "-" } else { "+" };
-        let size = crate::ui::bytes(self.size_change.unsigned_abs());
+        let mut size = crate::ui::bytes(self.size_change.unsigned_abs());
+        if self.n_unknown_sizes > 0 {
+            size.push_str(&format!(", and {} of unknown size", self.n_unknown_sizes));
+        }
         if self.is_new {
             return write!(
                 formatter,
@@ -144,7 +150,7 @@ mod tests {
             name: name.into(),
             version: version.into(),
             layer: Some(layer.into()),
-            size,
+            size: Some(size),
             sha256: Sha256::of(format!("{name}{version}{size}").as_bytes()),
         }
     }
@@ -175,6 +181,14 @@ mod tests {
         assert_eq!(
             diff("x", None, &new).to_string(),
             "x: new, 4 packages, 42 B"
+        );
+        let unknown = Entry {
+            size: None,
+            ..entry("f", "1", "04-pytorch", 0)
+        };
+        assert_eq!(
+            diff("x", None, &[unknown]).to_string(),
+            "x: new, 1 packages, 0 B, and 1 of unknown size"
         );
     }
 }

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use diff::{Diff, Entry, diff};
-pub use sha256::Sha256;
+pub use sha256::{Sha256, SriSha256};
 
 /// First lines of each lock file.
 pub const PREAMBLE: &str = "# Written by `cargo xtask update-locks`; do not edit.\n";
@@ -64,7 +64,7 @@ impl DebianLock {
                 name: package.name.clone(),
                 version: package.version.clone(),
                 layer: None,
-                size: package.size,
+                size: Some(package.size),
                 sha256: package.sha256,
             })
             .collect()
@@ -155,8 +155,9 @@ pub struct PythonPackage {
     pub kind: DistributionKind,
     /// File name in the registry.
     pub file: String,
-    /// Size in bytes.
-    pub size: u64,
+    /// Size in bytes; absent where only the hash is published.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
     /// Hash of the file.
     pub sha256: Sha256,
     /// Where the file is, when it is not in the user's Python index.
@@ -322,7 +323,7 @@ mod tests {
                 requested: true,
                 kind: DistributionKind::Wheel,
                 file: "numpy-2.5.5-cp314-cp314t-manylinux_2_28_x86_64.whl".into(),
-                size: 7,
+                size: Some(7),
                 sha256: Sha256::from_bytes([2; 32]),
                 url: None,
                 dependencies: vec!["a".into(), "b".into()],

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
 /// Proof of 32 bytes; parsed from 64 hex digits.
@@ -89,6 +91,36 @@ impl TryFrom<String> for Sha256 {
     }
 }
 
+/// A SHA-256 in SRI form, `sha256-` and 44 characters of base64, as people publish it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct SriSha256(pub Sha256);
+
+/// Text that is not a SHA-256 in SRI form.
+#[derive(Debug, thiserror::Error)]
+#[error("`{0}` is not a SHA-256 in SRI form (`sha256-` and 44 characters of base64)")]
+pub struct ParseSriError(String);
+
+impl FromStr for SriSha256 {
+    type Err = ParseSriError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.strip_prefix("sha256-")
+            .and_then(|encoded| STANDARD.decode(encoded).ok())
+            .and_then(|bytes| bytes.try_into().ok())
+            .map(|bytes| Self(Sha256(bytes)))
+            .ok_or_else(|| ParseSriError(text.to_owned()))
+    }
+}
+
+impl TryFrom<String> for SriSha256 {
+    type Error = ParseSriError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -99,6 +131,21 @@ mod tests {
         fn ok_round_trip(bytes: [u8; 32]) {
             let hash = Sha256::from_bytes(bytes);
             prop_assert_eq!(hash.to_string().parse::<Sha256>().unwrap(), hash);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn ok_sri(bytes: [u8; 32]) {
+            let text = format!("sha256-{}", STANDARD.encode(bytes));
+            prop_assert_eq!(text.parse::<SriSha256>().unwrap().0, Sha256::from_bytes(bytes));
+        }
+    }
+
+    #[test]
+    fn err_not_sri() {
+        for text in ["sha256-", "sha512-AAAA", "sha256-AAAA", "00"] {
+            assert!(text.parse::<SriSha256>().is_err(), "{text}");
         }
     }
 

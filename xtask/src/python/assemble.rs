@@ -8,7 +8,6 @@ use super::inputs::{BUILD_NAME, Job, LayerInput};
 use super::name::PackageName;
 use super::partition::partition;
 use super::resolution::{Chosen, NoFile, Node};
-use super::variants::Variant;
 use crate::error;
 use crate::lock::{DistributionKind, PythonGit, PythonLock, PythonPackage, PythonProvided, Sha256};
 
@@ -117,12 +116,7 @@ pub(super) fn assemble(
             file: file.file.clone(),
             size: file.size,
             sha256: file.sha256,
-            url: job
-                .variant
-                .direct
-                .get(name)
-                .cloned()
-                .or_else(|| outside(&job.variant, &file.url)),
+            url: job.variant.direct.get(name).map(|one| one.url.clone()),
             dependencies: dependencies.remove(name).unwrap_or_default(),
         });
     }
@@ -179,17 +173,4 @@ fn git_trees(layers: &[LayerInput<'_>]) -> (Vec<PythonGit>, Vec<PythonGit>) {
         trees.sort_by(|a, b| a.name.cmp(&b.name));
     }
     (git, bundle)
-}
-
-/// The URL of a file that one of the variant's own indexes serves.
-fn outside(variant: &Variant, url: &str) -> Option<String> {
-    let host = |url: &str| -> Option<String> {
-        let rest = url.split_once("://")?.1;
-        Some(rest.split('/').next()?.to_owned())
-    };
-    variant
-        .indexes
-        .iter()
-        .any(|index| host(index).is_some() && host(index) == host(url))
-        .then(|| url.to_owned())
 }

@@ -8,7 +8,7 @@ use super::exclusions::{Exclusions, Requested};
 use super::name::PackageName;
 use super::requirement::{Requirement, parse_list};
 use super::sources::{self, Sources};
-use super::variants::{Variant, Variants};
+use super::variants::{Direct, Variant, Variants};
 use crate::ctx::Ctx;
 use crate::error;
 use crate::list::{self, Fault, Line};
@@ -136,21 +136,16 @@ pub(super) fn jobs<'a>(inputs: &'a Inputs, names: &'a [String]) -> Result<Vec<Jo
         ))
         .into());
     }
-    let wanted = |name: &str, by_default: bool| {
-        if names.is_empty() {
-            by_default
-        } else {
-            names.iter().any(|wanted| wanted == name)
-        }
-    };
+    let wanted = |name: &str| names.is_empty() || names.iter().any(|wanted| wanted == name);
     let mut jobs = Vec::new();
-    if wanted(BUILD_NAME, true) {
+    if wanted(BUILD_NAME) {
         // Pure wheels: any variant's interpreter gives the same answer.
         let mut variant = known[&inputs.variants.default].clone();
         variant.provided.clear();
         variant.constraints.clear();
         variant.without_constraints.clear();
         variant.direct.clear();
+        variant.dropped.clear();
         variant.sdists.clear();
         jobs.push(Job {
             name: BUILD_NAME,
@@ -159,7 +154,7 @@ pub(super) fn jobs<'a>(inputs: &'a Inputs, names: &'a [String]) -> Result<Vec<Jo
         });
     }
     for (name, variant) in known {
-        if wanted(name, variant.locked_by_default) {
+        if wanted(name) {
             jobs.push(Job {
                 name,
                 variant: variant.clone(),
@@ -209,8 +204,10 @@ pub(super) fn layer_inputs<'a>(inputs: &'a Inputs, job: &Job<'a>) -> Vec<LayerIn
                         input.lines.push((line, provided.by.to_string()));
                         input.requested.insert(provided.by.clone());
                     }
-                    (_, _, Some(url)) => {
-                        input.lines.push((line, format!("{name} @ {url}")));
+                    (_, _, Some(direct)) => {
+                        let Direct { url, hash, .. } = direct;
+                        let text = format!("{name} @ {url}#sha256={}", hash.0);
+                        input.lines.push((line, text));
                         input.requested.insert(name.clone());
                     }
                     (Requirement::Index { text, .. }, ..) => {
@@ -253,7 +250,17 @@ pub(super) fn list_sha256(inputs: &Inputs, job: &Job<'_>) -> Sha256 {
         }
     };
     block("constraints", constraints(inputs, variant));
-    block("indexes", variant.indexes.clone());
+    let direct = variant.direct.iter();
+    block(
+        "direct",
+        direct
+            .map(|(name, one)| format!("{name}: {}", one.requires.join(", ")))
+            .collect(),
+    );
+    block(
+        "dropped",
+        variant.dropped.iter().map(PackageName::to_string).collect(),
+    );
     block(
         "provided",
         variant

@@ -24,5 +24,5 @@ pub use name::PackageName;
 pub use requirement::{Requirement, parse_list};
 pub use sources::{check as check_sources, update as update_sources};
 pub use update::{Options, VariantUpdate, check, check_exclusions, update};
-pub use variants::{Provided, Variant, Variants};
+pub use variants::{Direct, Provided, Variant, Variants};
 pub use wheel::{Abi, Target, WheelFilename};

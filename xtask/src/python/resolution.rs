@@ -36,9 +36,7 @@ pub(super) fn parse_annotated(text: &str) -> Result<BTreeMap<PackageName, Node>,
         let (name, version) = if let Some((name, version)) = requirement.split_once("==") {
             (name, version.to_owned())
         } else if let Some((name, url)) = requirement.split_once(" @ ") {
-            let file = url.split('#').next().unwrap_or(url).rsplit('/').next();
-            let file = decode(file.unwrap_or_default());
-            let wheel: WheelFilename = file.parse().map_err(|error| format!("{error}"))?;
+            let wheel: WheelFilename = file_of(url).parse().map_err(|error| format!("{error}"))?;
             (name, wheel.version().to_owned())
         } else {
             return Err(unexpected());
@@ -69,7 +67,7 @@ pub(super) struct Chosen {
     pub kind: DistributionKind,
     pub file: String,
     pub url: String,
-    pub size: u64,
+    pub size: Option<u64>,
     pub sha256: Sha256,
     /// The wheel has no platform.
     pub pure: bool,
@@ -160,11 +158,9 @@ pub(super) fn choose(
 
 impl PylockFile {
     fn file_name(&self) -> String {
-        self.name.clone().unwrap_or_else(|| {
-            let url = self.url.as_deref().unwrap_or_default();
-            let path = url.split(['#', '?']).next().unwrap_or_default();
-            decode(path.rsplit('/').next().unwrap_or_default())
-        })
+        self.name
+            .clone()
+            .unwrap_or_else(|| file_of(self.url.as_deref().unwrap_or_default()))
     }
 
     fn chosen(
@@ -184,12 +180,18 @@ impl PylockFile {
             version,
             kind,
             url: self.url.clone().unwrap_or_default(),
-            size: self.size.unwrap_or_default(),
+            size: self.size,
             sha256,
             pure,
             file,
         })
     }
+}
+
+/// The file name at the end of a URL.
+pub(super) fn file_of(url: &str) -> String {
+    let path = url.split(['#', '?']).next().unwrap_or_default();
+    decode(path.rsplit('/').next().unwrap_or_default())
 }
 
 /// Percent-decodes a path segment: `%2B` of a local version.

@@ -10,7 +10,8 @@ use super::assemble::{assemble, check_files};
 use super::explain::explain;
 use super::inputs::{Inputs, Job, LayerInput, constraints, jobs, layer_inputs, list_sha256, read};
 use super::uv::{Compile, Uv};
-use super::wheel::Target;
+use super::variants::Variant;
+use super::wheel::{Target, WheelFilename};
 use super::{exclusions, interpreter, resolution};
 use crate::ctx::Ctx;
 use crate::error;
@@ -176,13 +177,7 @@ fn resolve(
         .filter(|layer| !layer.lines.is_empty())
         .map(|layer| layer.file.to_owned())
         .collect();
-    let mut arguments: Vec<String> = job
-        .variant
-        .indexes
-        .iter()
-        .flat_map(|url| ["--index".to_owned(), url.clone()])
-        .collect();
-    let files = arguments.clone();
+    let mut arguments = Vec::new();
     if options.upgrade {
         arguments.push("--upgrade".to_owned());
     }
@@ -194,7 +189,7 @@ fn resolve(
         python: &python,
         lists: &lists,
         constraints: &["constraints.txt"],
-        overrides: (!job.variant.provided.is_empty()).then_some("overrides.txt"),
+        overrides: "overrides.txt",
         output: "resolved.txt",
         format: "requirements.txt",
         arguments: &arguments,
@@ -205,7 +200,7 @@ fn resolve(
     request.constraints = &["constraints.txt", "pins.txt"];
     request.output = "pylock.toml";
     request.format = "pylock.toml";
-    request.arguments = &files;
+    request.arguments = &[];
     let resolved = fs_err::read_to_string(work.path().join("resolved.txt"))?;
     fs_err::write(work.path().join("pins.txt"), pins(&resolved))?;
     uv.compile(&request)?
@@ -231,6 +226,26 @@ fn resolve(
         ),
     );
     Ok(lock)
+}
+
+/// uv's settings that tell it what direct wheels require, so that it downloads none.
+fn direct_metadata(variant: &Variant) -> Result<String> {
+    let mut tables = Vec::new();
+    for (name, direct) in &variant.direct {
+        let file = resolution::file_of(&direct.url);
+        let wheel: WheelFilename = file.parse().map_err(|error| {
+            error::bad_input(format!(
+                "`package-lists/variants.toml`: direct.{name}: {error}"
+            ))
+        })?;
+        let mut table = toml::Table::new();
+        table.insert("name".into(), name.as_str().into());
+        table.insert("version".into(), wheel.version().into());
+        table.insert("requires-dist".into(), direct.requires.clone().into());
+        tables.push(table);
+    }
+    let settings = BTreeMap::from([("dependency-metadata", tables)]);
+    Ok(toml::to_string(&settings)?)
 }
 
 /// The resolved list without annotations and direct references, as constraints.
@@ -261,11 +276,13 @@ fn write_inputs(
     let constraints = constraints(inputs, &job.variant);
     write("constraints.txt", constraints.join("\n") + "\n")?;
     let mut overrides = String::new();
-    for provided in &job.variant.provided {
+    let provided = job.variant.provided.iter().map(|one| &one.name);
+    for name in provided.chain(&job.variant.dropped) {
         // A marker that no interpreter meets removes the requirement.
-        writeln!(overrides, "{} ; python_version < '0'", provided.name)?;
+        writeln!(overrides, "{name} ; python_version < '0'")?;
     }
     write("overrides.txt", overrides)?;
+    write("uv.toml", direct_metadata(&job.variant)?)?;
     if let Some(lock) = old {
         let mut held = String::new();
         for package in lock.packages.iter().filter(|package| package.url.is_none()) {
@@ -274,4 +291,51 @@ fn write_inputs(
         write("resolved.txt", held)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::python::Variants;
+
+    fn settings(url: &str) -> Result<String> {
+        let text = format!(
+            r#"
+            schema_version = 1
+            default = "one"
+            cuda_architectures = ["9.0"]
+            [variant.one]
+            abi = "cp314"
+            description = "one"
+            tag = "one"
+            git = false
+            [variant.one.direct.torch]
+            url = "{url}"
+            hash = "sha256-21pheRt9o8GqWkluZM1y29TvPvLLtpaA/UXcJVsNovM="
+            requires = ["sympy>=1.13.3"]
+            "#
+        );
+        direct_metadata(&Variants::parse(&text).unwrap().variant["one"])
+    }
+
+    #[test]
+    fn ok_direct_metadata() {
+        insta::assert_snapshot!(
+            settings("https://h.example/torch-2.10.0%2Bcu130-cp314-cp314-linux_x86_64.whl").unwrap(),
+            @r#"
+        [[dependency-metadata]]
+        name = "torch"
+        requires-dist = ["sympy>=1.13.3"]
+        version = "2.10.0+cu130"
+        "#
+        );
+    }
+
+    #[test]
+    fn err_direct_that_is_no_wheel() {
+        insta::assert_snapshot!(
+            settings("https://h.example/torch.tar.gz").unwrap_err(),
+            @"`package-lists/variants.toml`: direct.torch: `torch.tar.gz` is not a wheel file name: it does not end with `.whl`"
+        );
+    }
 }

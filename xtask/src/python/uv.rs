@@ -25,7 +25,7 @@ pub(super) struct Uv {
 
 /// What one `uv pip compile` gets.
 pub(super) struct Compile<'a> {
-    /// Directory of the files below.
+    /// Directory of the files below, and of a `uv.toml`.
     pub directory: &'a Path,
     /// Interpreter to resolve for.
     pub python: &'a Path,
@@ -34,7 +34,7 @@ pub(super) struct Compile<'a> {
     /// Constraint files.
     pub constraints: &'a [&'a str],
     /// Override file.
-    pub overrides: Option<&'a str>,
+    pub overrides: &'a str,
     /// Output file, whose present content uv keeps where it can.
     pub output: &'a str,
     /// `requirements.txt` or `pylock.toml`.
@@ -119,15 +119,13 @@ impl Uv {
         self.shell.change_dir(request.directory);
         let sh = &self.shell;
         let (python, format, output) = (request.python, request.format, request.output);
+        let overrides = request.overrides;
         let mut command = cmd!(
             sh,
-            "{uv} pip compile --no-header --annotation-style line --color never --python {python} --python-platform {PLATFORM} --format {format} --output-file {output}"
+            "{uv} pip compile --no-header --annotation-style line --color never --python {python} --python-platform {PLATFORM} --format {format} --output-file {output} --override {overrides}"
         );
         for file in request.constraints {
             command = command.arg("--constraint").arg(file);
-        }
-        if let Some(file) = request.overrides {
-            command = command.arg("--override").arg(file);
         }
         command = command
             .args(&self.index)

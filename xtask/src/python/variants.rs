@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::name::PackageName;
 use super::wheel::Abi;
 use crate::cuda::{self, CudaArchitecture};
+use crate::lock::SriSha256;
 
 /// `package-lists/variants.toml`.
 #[derive(Debug, Clone, Deserialize)]
@@ -23,7 +24,7 @@ pub struct Variants {
 }
 
 /// One variant of the image.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Variant {
     /// ABI tag of its interpreter.
@@ -34,22 +35,18 @@ pub struct Variant {
     pub tag: String,
     /// Whether the lists' git URLs belong to it.
     pub git: bool,
-    /// Whether it can be locked from the user's Python index alone; if not, it is locked
-    /// only when named.
-    #[serde(default = "yes")]
-    pub locked_by_default: bool,
     /// Bounds that hold in this variant only.
     #[serde(default)]
     pub constraints: Vec<String>,
     /// Projects whose bound in `constraints.txt` does not hold in this variant.
     #[serde(default)]
     pub without_constraints: Vec<PackageName>,
-    /// More indexes, by URL (not package registries in the sense of the host rule).
+    /// Published wheels that stand for the project of the same name.
     #[serde(default)]
-    pub indexes: Vec<String>,
-    /// Published wheels that stand for the list line of the same name.
+    pub direct: BTreeMap<PackageName, Direct>,
+    /// Projects that nobody gets, though some require them.
     #[serde(default)]
-    pub direct: BTreeMap<PackageName, String>,
+    pub dropped: Vec<PackageName>,
     /// Distributions that may come as sdist, each with a build recipe.
     #[serde(default)]
     pub sdists: Vec<PackageName>,
@@ -61,18 +58,27 @@ pub struct Variant {
     pub provided: Vec<Provided>,
 }
 
+/// A wheel at a place that is no Python index.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Direct {
+    /// The whole URL.
+    pub url: String,
+    /// Its hash, as published.
+    pub hash: SriSha256,
+    /// What its metadata requires, as PEP 508, so that resolving needs no download.
+    #[serde(default)]
+    pub requires: Vec<String>,
+}
+
 /// A distribution that is satisfied by another one's files and gets metadata only.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Provided {
     /// The name that others require.
     pub name: PackageName,
     /// The distribution whose files and version it takes.
     pub by: PackageName,
-}
-
-fn yes() -> bool {
-    true
 }
 
 impl Variants {

@@ -21,4 +21,5 @@ mod push;
 mod server;
 mod support;
 mod update_locks;
+mod variants;
 mod verify;

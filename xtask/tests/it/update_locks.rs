@@ -91,7 +91,7 @@ fn err_check_names_stale_python_locks() {
     assert_eq!(kind, Kind::NotRight);
     assert_eq!(
         text,
-        "3 locks do not belong to the lists as they are\n  package-lists/locks/python/gil.toml\n  package-lists/locks/python/megapak.toml\n  package-lists/locks/python/slim.toml"
+        "4 locks do not belong to the lists as they are\n  package-lists/locks/python/gil.toml\n  package-lists/locks/python/megapak.toml\n  package-lists/locks/python/pt210.toml\n  package-lists/locks/python/slim.toml"
     );
 }
 
@@ -119,7 +119,7 @@ fn err_check_names_what_is_neither_locked_nor_excluded() {
     assert_eq!(kind, Kind::NotRight);
     assert!(
         text.starts_with(
-            "requests, locks and `package-lists/exclusions.toml` do not agree\n  the exclusion of `cozy-confy` is not needed: nothing of that name is requested; the nearest name is `cozy-comfy`\n  `cozy-comfy` (requested.toml) is neither locked nor excluded in `gil`, `megapak`"
+            "requests, locks and `package-lists/exclusions.toml` do not agree\n  the exclusion of `cozy-confy` is not needed: nothing of that name is requested; the nearest name is `cozy-comfy`\n  `cozy-comfy` (requested.toml) is neither locked nor excluded in `gil`, `megapak`, `pt210`"
         ),
         "{text}"
     );

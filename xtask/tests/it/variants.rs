@@ -1,0 +1,46 @@
+//! The repository's own variants: each evaluates to derivations of twelve layers.
+
+use std::collections::BTreeMap;
+
+use xtask::lock::{Origin, PythonLock};
+use xtask::nix::missing_sources;
+use xtask::python::Variants;
+
+use crate::support::Sandbox;
+
+#[test]
+fn ok_every_variant_is_locked_and_evaluates() {
+    let sandbox = Sandbox::new();
+    let Some(nix) = sandbox.nix() else { return };
+    let text = std::fs::read_to_string(sandbox.ctx.lists().join("variants.toml")).unwrap();
+    for name in Variants::parse(&text).unwrap().variant.keys() {
+        let plan = nix.plan(&sandbox.ctx, name).unwrap();
+        assert_eq!(plan.layers.len(), 12, "{name}");
+        assert!(plan.reference.contains(name), "{}", plan.reference);
+    }
+}
+
+#[test]
+fn ok_direct_wheels_are_sources_with_their_url() {
+    let sandbox = Sandbox::new();
+    let Some(nix) = sandbox.nix() else { return };
+    let lock = sandbox.ctx.locks().join("python/pt210.toml");
+    let lock: PythonLock = toml::from_str(&std::fs::read_to_string(lock).unwrap()).unwrap();
+    let mut wanted: BTreeMap<String, Origin> = BTreeMap::new();
+    for package in lock.packages {
+        if let Some(url) = package.url {
+            assert_eq!(package.size, None, "{}", package.file);
+            wanted.insert(package.file, Origin::Url { url });
+        }
+    }
+    assert_eq!(wanted.len(), 6);
+
+    let plan = nix.plan(&sandbox.ctx, "pt210").unwrap();
+    let targets = [plan.layers[11].image.drv_path.clone()];
+    for source in missing_sources(&sandbox.ctx, &nix, &targets).unwrap() {
+        if let Some(origin) = wanted.remove(&source.name) {
+            assert_eq!((source.origins, source.size), (vec![origin], None));
+        }
+    }
+    assert!(wanted.is_empty(), "no source of the plan: {wanted:?}");
+}
