@@ -144,6 +144,15 @@ pub enum Command {
     /// Example: `cargo xtask verify 04 --check torch-gil-off`
     #[command(verbatim_doc_comment)]
     Verify(VerifyArgs),
+    /// Keep what took long to build in a directory
+    ///
+    /// For machines that start bare, as those of a CI service: `save` copies the trees whose
+    /// build took longer than carrying them does, with the measured times; `restore` brings
+    /// them into the store. Sources are not among them: `fetch` is faster.
+    ///
+    /// Example: `cargo xtask carry save carried 10 --variant megapak`
+    #[command(verbatim_doc_comment)]
+    Carry(CarryArgs),
     /// Say what this machine lacks and how to get it
     Doctor,
     /// Remove what earlier runs left behind
@@ -257,6 +266,45 @@ pub struct PushArgs {
     /// Attach this JSON document, the report of `verify --json`, to the image
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
+}
+
+/// Arguments of `carry`.
+#[derive(Debug, Args)]
+pub struct CarryArgs {
+    /// Which way.
+    #[command(subcommand)]
+    pub command: CarryCommand,
+}
+
+/// The ways of `carry`.
+#[derive(Debug, Subcommand)]
+pub enum CarryCommand {
+    /// Copy slow builds from the store to the directory
+    Save(CarrySaveArgs),
+    /// Copy what the directory has into the store
+    Restore(CarryTarget),
+}
+
+/// Where `carry` keeps things.
+#[derive(Debug, Args)]
+pub struct CarryTarget {
+    /// The directory, a Nix binary cache
+    #[arg(value_name = "DIR")]
+    pub directory: PathBuf,
+}
+
+/// Arguments of `carry save`.
+#[derive(Debug, Args)]
+pub struct CarrySaveArgs {
+    /// The directory.
+    #[command(flatten)]
+    pub target: CarryTarget,
+    /// Save what the layers up to this one need
+    #[arg(default_value = "12")]
+    pub layer: String,
+    /// The variant
+    #[command(flatten)]
+    pub variant: VariantArgs,
 }
 
 /// Arguments of `stream`.

@@ -1,6 +1,7 @@
 //! One subcommand per file, each `run(ctx, args)`.
 
 mod build;
+mod carry;
 mod clean;
 mod completions;
 mod doctor;
@@ -36,6 +37,7 @@ pub fn run(ctx: &Ctx, command: Command) -> Result<()> {
         Command::UpdateLocks(args) => update_locks::run(ctx, &args),
         Command::Status(args) => status::run(ctx, &args),
         Command::Verify(args) => verify::run(ctx, &args),
+        Command::Carry(args) => carry::run(ctx, &args),
         Command::Doctor => doctor::run(ctx),
         Command::Clean(args) => clean::run(ctx, &args),
         Command::Completions(args) => completions::run(ctx, &args),

@@ -6,6 +6,7 @@
 )]
 
 mod build;
+mod carry;
 mod commands;
 mod download;
 mod engine;
