@@ -266,6 +266,9 @@ pub struct PushArgs {
     /// Attach this JSON document, the report of `verify --json`, to the image
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
+    /// Attach the report to what the tag of `--to` is, and build and push nothing
+    #[arg(long, requires = "report")]
+    pub report_only: bool,
 }
 
 /// Arguments of `carry`.

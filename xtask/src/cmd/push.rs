@@ -44,6 +44,10 @@ pub(super) fn run(ctx: &Ctx, args: &PushArgs) -> Result<()> {
         return Err(error::bad_input("`push` cannot work with `--offline`").into());
     }
     let (repository, tag) = target(&args.to)?;
+    let report = args.report.as_deref().map(read_report).transpose()?;
+    if let (Some(report), true) = (&report, args.report_only) {
+        return attach(ctx, &repository, tag.as_deref(), report);
+    }
     let layers = if args.layer == "all" {
         if tag.is_some() {
             return Err(error::bad_input("all layers cannot have one tag")
@@ -54,7 +58,6 @@ pub(super) fn run(ctx: &Ctx, args: &PushArgs) -> Result<()> {
     } else {
         vec![select::layer(ctx, &args.layer)?]
     };
-    let report = args.report.as_deref().map(read_report).transpose()?;
     let registry = Registry::open(ctx, &repository)?;
     let mut all = Vec::new();
     for (index, layer) in layers.iter().enumerate() {
@@ -78,6 +81,31 @@ pub(super) fn run(ctx: &Ctx, args: &PushArgs) -> Result<()> {
     if ctx.json {
         let document = json!({ "schema_version": 1, "images": all });
         ctx.ui.data(document.to_string())?;
+    }
+    Ok(())
+}
+
+/// Attaches a report to an image that was pushed earlier, perhaps by another machine.
+fn attach(ctx: &Ctx, repository: &str, tag: Option<&str>, report: &[u8]) -> Result<()> {
+    let Some(tag) = tag else {
+        return Err(error::bad_input("`--report-only` needs the image's tag")
+            .hint(format!("add it: `--to {repository}:TAG`"))
+            .into());
+    };
+    let registry = Registry::open(ctx, repository)?;
+    let Some((digest, size_bytes)) = registry.manifest(tag)? else {
+        return Err(error::environment(format!("there is no image `{repository}:{tag}`")).into());
+    };
+    let attached = registry.attach(&digest, size_bytes, REPORT_TYPE, report)?;
+    if ctx.json {
+        let document = json!({
+            "schema_version": 1,
+            "manifest_digest": digest.to_string(),
+            "report_digest": attached.to_string(),
+        });
+        ctx.ui.data(document.to_string())?;
+    } else {
+        ctx.ui.data(format!("{repository}@{attached}"))?;
     }
     Ok(())
 }

@@ -113,6 +113,21 @@ impl<'a> Registry<'a> {
             && found.is_some_and(|found| found.as_bytes() == digest.to_string().as_bytes()))
     }
 
+    /// Digest and size of the manifest that a tag is; `None` when there is no such tag.
+    ///
+    /// # Errors
+    /// The registry does not answer, or refuses.
+    pub fn manifest(&self, tag: &str) -> Result<Option<(Digest, u64)>> {
+        let url = self.url(&format!("manifests/{tag}"))?;
+        let accept = [(header::ACCEPT, MANIFEST)];
+        let mut response = self.retry(&|| self.send("GET", &url, &accept, None))?;
+        if !response.status().is_success() {
+            return Ok(None);
+        }
+        let text = response.body_mut().read_to_vec()?;
+        Ok(Some((Digest::of(&text), text.len() as u64)))
+    }
+
     /// Whether the repository has a blob.
     ///
     /// # Errors

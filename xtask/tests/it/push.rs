@@ -296,4 +296,18 @@ fn ok_push_twice_to_a_real_registry() {
             .unwrap()
             .starts_with("sha256:")
     );
+
+    // Elsewhere, after a test on a GPU: nothing is built, and the subject is the tag's image.
+    let arguments = [
+        "push",
+        "--to",
+        &tagged,
+        "--report",
+        report,
+        "--report-only",
+        "--json",
+    ];
+    let attached = checkout.run(&arguments).ok().json();
+    assert_eq!(attached["manifest_digest"], image["manifest_digest"]);
+    assert_eq!(attached["report_digest"], image["report_digest"]);
 }
