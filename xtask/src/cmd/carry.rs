@@ -41,10 +41,10 @@ pub(super) fn run(ctx: &Ctx, args: &CarryArgs) -> Result<()> {
 fn save(ctx: &Ctx, args: &crate::cli::CarrySaveArgs) -> Result<()> {
     let selection = realize::selection(ctx, &args.variant, &args.layer, None)?;
     let nix = Nix::find_or_provide(ctx)?;
-    let plan = nix.plan(ctx, &selection.variant)?;
+    let plan = selection.variant.plan(ctx, &nix)?;
     let targets = [plan.layer(&selection.layer)?.image.drv_path.clone()];
     let graph = Graph::read(&nix, &targets)?;
-    let times = Times::read(ctx);
+    let times = Times::read(ctx)?;
     let mut slow: BTreeMap<&str, f64> = BTreeMap::new();
     for (_, node) in graph.iter().filter(|(_, node)| !node.is_fixed) {
         let seconds = times.get(&node.name).unwrap_or(0.0);

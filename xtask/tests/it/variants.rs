@@ -14,7 +14,7 @@ fn ok_every_variant_is_locked_and_evaluates() {
     let Some(nix) = sandbox.nix() else { return };
     let text = std::fs::read_to_string(sandbox.ctx.lists().join("variants.toml")).unwrap();
     for name in Variants::parse(&text).unwrap().variant.keys() {
-        let plan = nix.plan(&sandbox.ctx, name).unwrap();
+        let plan = nix.plan(&sandbox.ctx, name, &[]).unwrap();
         assert_eq!(plan.layers.len(), 12, "{name}");
         assert!(plan.reference.contains(name), "{}", plan.reference);
     }
@@ -35,7 +35,7 @@ fn ok_direct_wheels_are_sources_with_their_url() {
     }
     assert_eq!(wanted.len(), 6);
 
-    let plan = nix.plan(&sandbox.ctx, "pt210").unwrap();
+    let plan = nix.plan(&sandbox.ctx, "pt210", &[]).unwrap();
     let targets = [plan.layers[11].image.drv_path.clone()];
     for source in missing_sources(&sandbox.ctx, &nix, &targets).unwrap() {
         if let Some(origin) = wanted.remove(&source.name) {
