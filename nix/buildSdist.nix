@@ -2,6 +2,7 @@
   Builds a wheel from a source distribution, inside the layers built so far.
 
   Build requirements are package trees below the root: nothing is downloaded or resolved.
+  A wheel for another interpreter than the root's is an error.
 
   Type: buildSdist :: { inRoot } -> AttrSet -> Derivation
 */
@@ -26,6 +27,7 @@ inRoot {
   script = ./scripts/build-sdist.sh;
   env = {
     inherit patch source;
+    checkWheel = ./scripts/check-wheel.py;
   }
   // (if check == "" then { } else { inherit check; })
   // env;
