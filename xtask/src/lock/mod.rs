@@ -244,6 +244,9 @@ pub struct GitTree {
     /// Why a node cannot be imported on a machine without a GPU.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub import_fails: Option<String>,
+    /// What a Python package requires (PEP 508); its built metadata says this.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub requires: Vec<String>,
 }
 
 /// Where a fixed output comes from. The same JSON stands in the `origins`

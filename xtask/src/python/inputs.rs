@@ -142,6 +142,7 @@ pub(super) fn jobs<'a>(inputs: &'a Inputs, names: &'a [String]) -> Result<Vec<Jo
         // Pure wheels: any variant's interpreter gives the same answer.
         let mut variant = known[&inputs.variants.default].clone();
         variant.provided.clear();
+        variant.overrides.clear();
         variant.constraints.clear();
         variant.without_constraints.clear();
         variant.direct.clear();
@@ -259,7 +260,12 @@ pub(super) fn list_sha256(inputs: &Inputs, job: &Job<'_>) -> Sha256 {
     );
     block(
         "dropped",
-        variant.dropped.iter().map(PackageName::to_string).collect(),
+        variant
+            .dropped
+            .iter()
+            .chain(variant.overrides.iter().flat_map(|one| &one.drop))
+            .map(PackageName::to_string)
+            .collect(),
     );
     block(
         "provided",

@@ -34,7 +34,8 @@ pub(super) struct GitSource {
     pub kind: String,
     pub install_dir: Option<String>,
     pub import_fails: Option<String>,
-    /// Requirements of a Python package, as PEP 508, so that the resolution needs no clone.
+    /// Requirements of a Python package, as PEP 508: resolving needs no clone, and a bound
+    /// that does not hold is left out.
     #[serde(default)]
     pub requires: Vec<String>,
 }
@@ -107,6 +108,7 @@ pub fn update(ctx: &Ctx) -> Result<(Option<String>, String)> {
             .git
             .into_iter()
             .map(|(name, git)| {
+                let is_package = git.kind == "python";
                 let tree = GitTree {
                     url: git.url,
                     rev: git.rev,
@@ -115,6 +117,12 @@ pub fn update(ctx: &Ctx) -> Result<(Option<String>, String)> {
                     kind: git.kind,
                     install_dir: git.install_dir,
                     import_fails: git.import_fails,
+                    // A node's requirements are in the lists; its tree has no metadata.
+                    requires: if is_package {
+                        git.requires
+                    } else {
+                        Vec::new()
+                    },
                 };
                 (name, tree)
             })

@@ -276,8 +276,7 @@ fn write_inputs(
     let constraints = constraints(inputs, &job.variant);
     write("constraints.txt", constraints.join("\n") + "\n")?;
     let mut overrides = String::new();
-    let provided = job.variant.provided.iter().map(|one| &one.name);
-    for name in provided.chain(&job.variant.dropped) {
+    for name in job.variant.never_required() {
         // A marker that no interpreter meets removes the requirement.
         writeln!(overrides, "{name} ; python_version < '0'")?;
     }

@@ -1,6 +1,6 @@
 //! `variants.toml` as types. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
@@ -56,6 +56,39 @@ pub struct Variant {
     /// Distributions whose files another one brings.
     #[serde(default)]
     pub provided: Vec<Provided>,
+    /// Distributions whose metadata does not hold here.
+    #[serde(default, rename = "override")]
+    pub overrides: Vec<Override>,
+}
+
+impl Variant {
+    /// Names whose requirements do not count in this variant, sorted.
+    pub fn never_required(&self) -> BTreeSet<&PackageName> {
+        let provided = self.provided.iter().map(|one| &one.name);
+        provided
+            .chain(&self.dropped)
+            .chain(self.overrides.iter().flat_map(|one| &one.drop))
+            .collect()
+    }
+}
+
+/// What is changed in the metadata of a distribution; Nix does it before the wheel is
+/// unpacked, so that `pip check` holds in the image.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Override {
+    /// Project name.
+    pub name: PackageName,
+    /// Requirements that it does not have; nothing else gets them either.
+    #[serde(default)]
+    pub drop: Vec<PackageName>,
+    /// Tags of its `WHEEL` file, in place of its own.
+    #[serde(default)]
+    pub tags: Vec<String>,
+    /// Why.
+    pub reason: String,
+    /// What would make this needless.
+    pub lifts: String,
 }
 
 /// A wheel at a place that is no Python index.
