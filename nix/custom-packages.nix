@@ -6,11 +6,19 @@
 */
 {
   buildSdist,
+  # Trees of the wheels that only builds need, by normalized name.
+  buildTrees,
+  # What CUDA code is compiled for.
+  cudaArchitectures,
   debian,
+  # Whether the variant takes sources from git.
+  git,
   # The variant's CPython tree.
   interpreter,
   sources,
-  # The variant's package trees by normalized name; build requirements come from here.
+  # Where extensions of PyTorch are compiled: `toolchain`, CUDA and torch.
+  torchToolchain,
+  # The variant's package trees by normalized name; build requirements come from here first.
   trees,
 }:
 let
@@ -26,10 +34,79 @@ let
     trees.packaging
   ];
 
-  # name -> { buildRequirements ? [ names ], env ? { }, patch ? "" }
-  recipes = { };
+  requirement =
+    name:
+    trees.${name} or buildTrees.${name}
+      or (throw "no lock has the build requirement ${name}; add it to package-lists/build.txt");
+
+  # name -> { toolchain ? [ trees ], tools ? [ trees ], buildRequirements ? [ names ], env ? { }, patch ? "" }
+  recipes = {
+    # One build of all modules serves the four names (`provided` in variants.toml).
+    opencv-contrib-python-headless = {
+      tools = [ debian.build-opencv ];
+      buildRequirements = [
+        "distro"
+        "numpy"
+        "scikit-build"
+      ];
+      env = {
+        ENABLE_CONTRIB = "1";
+        ENABLE_HEADLESS = "1";
+        # Its setup.py asks for the stable ABI, which free-threaded Python does not load.
+        # IPP and ADE (for the module gapi) would be downloaded.
+        CMAKE_ARGS = builtins.concatStringsSep " " (
+          [
+            "-DPYTHON3_LIMITED_API=OFF"
+            "-DWITH_IPP=OFF"
+            "-DWITH_ADE=OFF"
+            "-DBUILD_opencv_gapi=OFF"
+            "-DWITH_FFMPEG=ON"
+          ]
+          ++ (if git then [ "-DOPENCV_UNIFONT_URL=file://${sources.gitTree "opencv-unifont"}/" ] else [ ])
+        );
+      }
+      // (
+        if git then
+          {
+            OPENCV_BOOSTDESC_URL = "file://${sources.gitTree "opencv-boostdesc"}/";
+            OPENCV_VGGDESC_URL = "file://${sources.gitTree "opencv-vgg"}/";
+          }
+        else
+          { }
+      );
+      # The build machine's kernel version would be in cv2.getBuildInformation().
+      patch = ''
+        sed -i -E '/status\(" +(Host|Target):"/s/ \$\{CMAKE(_HOST)?_SYSTEM_VERSION\}//' opencv/CMakeLists.txt
+      '';
+    };
+
+    # With CUDA its CMake compiles for the build machine's device alone.
+    dlib.env = {
+      DLIB_NO_GUI_SUPPORT = "ON";
+      DLIB_USE_CUDA = "OFF";
+    };
+
+    # The command `test` left setuptools with version 72.
+    ffmpy.patch = "sed -i '/setuptools.command.test/d' setup.py";
+
+    sam-2 = {
+      toolchain = torchToolchain;
+      env = cuda // {
+        # A failed extension is an error, not a warning.
+        SAM2_BUILD_ALLOW_ERRORS = "0";
+      };
+    };
+  };
+
+  # Recipes with CUDA code of PyTorch's kind get the toolkit and torch.
+  cuda = {
+    CUDA_HOME = "/usr/local/cuda-13.0";
+    TORCH_CUDA_ARCH_LIST = builtins.concatStringsSep ";" cudaArchitectures;
+  };
 
   plain = {
+    inherit toolchain;
+    tools = [ ];
     buildRequirements = [ ];
     env = { };
     patch = "";
@@ -39,7 +116,7 @@ in
   inherit recipes toolchain;
 
   /**
-    The derivation that holds the one wheel of a locked sdist.
+    The derivation that holds the one wheel of a locked sdist or git tree.
   */
   wheelOf =
     package:
@@ -49,8 +126,8 @@ in
     buildSdist {
       pname = package.name;
       inherit (package) version;
-      source = sources.pypiFile package;
-      lowers = toolchain ++ map (name: trees.${name}) recipe.buildRequirements;
+      source = if package.kind == "git" then sources.gitTree package.name else sources.pypiFile package;
+      lowers = recipe.toolchain ++ recipe.tools ++ map requirement recipe.buildRequirements;
       inherit (recipe) env patch;
     };
 }

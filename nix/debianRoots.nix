@@ -47,6 +47,13 @@ in
   */
   build-kernels = mk "build-kernels" { configure = false; };
   /**
+    Tools for the build of OpenCV, on the base.
+  */
+  build-opencv = mk "build-opencv" {
+    lowers = [ base ];
+    configure = false;
+  };
+  /**
     Rust for the image tool, on the base.
   */
   build-image-tool = mk "build-image-tool" {

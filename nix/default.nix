@@ -31,6 +31,14 @@ let
     installer = sources.buildWheel "installer";
   };
   buildSdist = import ./buildSdist.nix { inherit inRoot; };
+  overrideWheel = import ./overrideWheel.nix {
+    inherit inRoot;
+    pythonRoot = debian.build-python;
+  };
+  providedWheel = import ./providedWheel.nix {
+    inherit inRoot;
+    pythonRoot = debian.build-python;
+  };
   crateClosure = import ./crateClosure.nix;
   imageTool = import ./imageTool.nix {
     inherit
@@ -52,6 +60,8 @@ let
       fileTree
       inRoot
       locks
+      overrideWheel
+      providedWheel
       runCommand
       sources
       unpackWheel

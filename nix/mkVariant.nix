@@ -13,6 +13,8 @@
   fileTree,
   inRoot,
   locks,
+  overrideWheel,
+  providedWheel,
   runCommand,
   sources,
   unpackWheel,
@@ -36,14 +38,48 @@ let
     inherit freeThreaded;
   };
 
-  packageLists = import ./package-lists.nix { inherit lock; };
+  packageLists = import ./package-lists.nix {
+    inherit lock;
+    gitSources = locks.sources.git;
+  };
 
   # NVIDIA's files are layer 01's; what Python wants to know of them comes with torch.
   isCuda = package: package.layer == "01-base-cuda";
 
+  # What builds need and the image does not.
+  buildTrees = builtins.listToAttrs (
+    map (package: {
+      inherit (package) name;
+      value = unpackWheel {
+        pname = package.name;
+        inherit (package) version;
+        inherit pythonDirectory;
+        wheel = sources.pypiFile package;
+      };
+    }) locks.python.build.package
+  );
+
+  # Where extensions of PyTorch are compiled.
+  cudaToolchain = import ./cudaToolchain.nix {
+    inherit
+      cudaTreeOf
+      debian
+      runCommand
+      sitePackages
+      sources
+      trees
+      ;
+    inherit (customPackages) toolchain;
+    inherit (packageLists) byName;
+  };
+
   customPackages = import ./custom-packages.nix {
+    inherit (definition) git;
+    torchToolchain = cudaToolchain.toolchain;
     inherit
       buildSdist
+      buildTrees
+      cudaArchitectures
       debian
       interpreter
       sources
@@ -52,21 +88,12 @@ let
   };
 
   kernels = import ./kernels.nix {
-    byName =
-      packageLists.byName
-      // builtins.listToAttrs (
-        map (package: {
-          inherit (package) name;
-          value = package // {
-            kind = "git";
-            version = builtins.substring 0 12 locks.sources.git.${package.name}.rev;
-          };
-        }) (lock.git or [ ])
-      );
+    byName = packageLists.byName // packageLists.gitByName;
     inherit cudaArchitectures cudaExtension sources;
   };
   cudaExtension = import ./cudaExtension.nix (
-    {
+    cudaToolchain
+    // {
       inherit
         buildSdist
         cudaArchitectures
@@ -77,18 +104,6 @@ let
         sitePackages
         ;
     }
-    // import ./cudaToolchain.nix {
-      inherit
-        cudaTreeOf
-        debian
-        runCommand
-        sitePackages
-        sources
-        trees
-        ;
-      inherit (customPackages) toolchain;
-      inherit (packageLists) byName;
-    }
   );
 
   wheelOf =
@@ -98,13 +113,37 @@ let
     else
       kernels.${package.name}.wheel or (customPackages.wheelOf package);
 
+  overrides = builtins.listToAttrs (
+    map (one: {
+      inherit (one) name;
+      value = one;
+    }) (definition.override or [ ])
+  );
+  # The package's wheel as it is installed.
+  overridden =
+    package: wheel:
+    let
+      override = overrides.${package.name} or null;
+    in
+    if override == null then
+      wheel
+    else
+      overrideWheel {
+        pname = package.name;
+        inherit (package) version;
+        inherit wheel;
+        origin = "the override of ${package.name} in package-lists/variants.toml";
+        drop = override.drop or [ ];
+        tags = override.tags or [ ];
+      };
+
   treeOf =
     package:
     unpackWheel {
       pname = package.name;
       inherit (package) version;
       inherit pythonDirectory;
-      wheel = wheelOf package;
+      wheel = overridden package (wheelOf package);
       include = if isCuda package then [ "*.dist-info/*" ] else [ ];
       suffix = if isCuda package then "-metadata" else "";
       links = sharedFiles package.name;
@@ -123,7 +162,36 @@ let
       wheel = sources.pypiFile package;
     };
 
-  trees = builtins.mapAttrs (_: treeOf) packageLists.byName;
+  # A package of a git tree has no version of its own in the lock.
+  gitTreeOf =
+    package:
+    unpackWheel {
+      pname = package.name;
+      inherit (package) version;
+      inherit pythonDirectory;
+      wheel = overrideWheel {
+        pname = package.name;
+        inherit (package) version;
+        wheel = wheelOf package;
+        origin = "`requires` of git.${package.name} in package-lists/sources.toml";
+        requires = locks.sources.git.${package.name}.requires or [ ];
+      };
+    };
+
+  providedTreeOf =
+    package:
+    unpackWheel {
+      pname = package.name;
+      inherit (package) version;
+      inherit pythonDirectory;
+      wheel = providedWheel package;
+      suffix = "-metadata";
+    };
+
+  trees =
+    builtins.mapAttrs (_: treeOf) packageLists.byName
+    // builtins.mapAttrs (_: gitTreeOf) packageLists.gitByName
+    // builtins.mapAttrs (_: providedTreeOf) packageLists.providedByName;
 
   cudaArchitectures = definition.cuda_architectures or locks.cudaArchitectures;
 

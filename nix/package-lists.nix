@@ -1,26 +1,44 @@
 /**
   A variant's lock, by name and by layer.
 
-  Type: { lock } -> { byName, ofLayer, pak3, pak5, pak7 }
+  Type: { lock, gitSources } -> { byName, gitByName, ofLayer, pak3, pak5, pak7, providedByName }
 */
 {
   # The parsed `package-lists/locks/python/VARIANT.toml`.
   lock,
+  # Git trees by name, of `package-lists/locks/sources.toml`.
+  gitSources,
 }:
 let
   packages = lock.package or [ ];
-  byLayer = builtins.groupBy (package: package.layer) packages;
+  # The lock has no version of a git tree, and its metadata is not known before it is built.
+  git = map (
+    package:
+    package
+    // {
+      kind = "git";
+      version = builtins.substring 0 12 gitSources.${package.name}.rev;
+    }
+  ) (lock.git or [ ]);
+  provided = lock.provided or [ ];
+
+  byLayer = builtins.groupBy (package: package.layer) (packages ++ git ++ provided);
   ofLayer = layer: byLayer.${layer} or [ ];
+  byName =
+    list:
+    builtins.listToAttrs (
+      map (package: {
+        inherit (package) name;
+        value = package;
+      }) list
+    );
 in
 {
   inherit ofLayer;
 
-  byName = builtins.listToAttrs (
-    map (package: {
-      inherit (package) name;
-      value = package;
-    }) packages
-  );
+  byName = byName packages;
+  gitByName = byName git;
+  providedByName = byName provided;
 
   pak3 = import ./pak3.nix { inherit ofLayer; };
   pak5 = import ./pak5.nix { inherit ofLayer; };

@@ -1,0 +1,39 @@
+/**
+  A wheel with other metadata: where a requirement is not needed here or bounded too tightly,
+  and where its tags are wrong. What is installed then says what was locked, so that
+  `pip check` holds.
+
+  Type: overrideWheel :: { inRoot, pythonRoot } -> AttrSet -> Derivation
+*/
+{
+  inRoot,
+  # Tree with /usr/bin/python3.
+  pythonRoot,
+}:
+{
+  # Distribution name and version, for the store path.
+  pname,
+  version,
+  # A fixed output, or a derivation with one `*.whl` in it.
+  wheel,
+  # Where this is asked for, as errors name it.
+  origin,
+  # Normalized names of requirements that it does not have.
+  drop ? [ ],
+  # All its requirements but those of extras; null keeps its own.
+  requires ? null,
+  # Its tags, in place of its own; none keeps them.
+  tags ? [ ],
+}:
+inRoot {
+  name = "${pname}-${version}-overridden";
+  lowers = [ pythonRoot ];
+  interpreter = "/usr/bin/python3";
+  script = ./scripts/override-wheel.py;
+  env = {
+    inherit origin wheel;
+    drop = builtins.toJSON drop;
+    requires = builtins.toJSON requires;
+    tags = builtins.toJSON tags;
+  };
+}
