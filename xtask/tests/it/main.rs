@@ -24,3 +24,4 @@ mod support;
 mod update_locks;
 mod variants;
 mod verify;
+mod wheels;
