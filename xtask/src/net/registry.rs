@@ -310,7 +310,7 @@ impl<'a> Registry<'a> {
                 self.ctx.ui.detail(format!("upload ended: {error}"));
                 Err(Stop::Fatal(cause))
             }
-            (Err(error), _) => Err(error.into()),
+            (Err(error), _) => Err(error),
             (Ok(_), Err(cause)) => Err(Stop::Fatal(cause)),
         }
     }

@@ -19,6 +19,9 @@ use crate::ui::elapsed;
 /// How many failed derivations are shown with their log; the others are named.
 const SHOWN_FAILURES: usize = 3;
 
+/// What ends so shortly before a run is interrupted may have been cut off by the same signal.
+const CUT_OFF: Duration = Duration::from_secs(1);
+
 /// What a build did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BuildReport {
@@ -83,7 +86,11 @@ pub fn build_with(
     let mut state = State::default();
     let mut view = View::new(ctx, &options.layers);
     let mut other_lines = Vec::new();
+    let mut interrupted_at = None;
     let outcome = process::watch(ctx, cmd, |line| {
+        if interrupted_at.is_none() && ctx.is_interrupted() {
+            interrupted_at = Some(Instant::now());
+        }
         if let Some(line) = line {
             let event = parse_line(line);
             if let Event::Message { level: 0, text } = &event {
@@ -108,14 +115,15 @@ pub fn build_with(
         })
         .collect();
     let ((status, text), _) = outcome?;
-    if status.success() || !ctx.is_interrupted() {
-        // A build that was cut off looks finished in the log: its time is not one.
-        let measured: Vec<_> = built
-            .iter()
-            .map(|built| (built.name.clone(), built.took))
-            .collect();
-        Times::record(ctx, &measured)?;
-    }
+    // A build that was cut off looks finished in the log: its time is not one.
+    let is_whole = |ended: Instant| interrupted_at.is_none_or(|at| ended + CUT_OFF < at);
+    let measured: Vec<_> = built
+        .iter()
+        .zip(&state.finished)
+        .filter(|(_, done)| is_whole(done.ended))
+        .map(|(built, _)| (built.name.clone(), built.took))
+        .collect();
+    Times::record(ctx, &measured)?;
     if status.success() {
         return Ok(BuildReport { built });
     }
