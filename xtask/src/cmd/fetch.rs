@@ -7,7 +7,7 @@ use super::select;
 use crate::cli::FetchArgs;
 use crate::ctx::Ctx;
 use crate::lock::Origin;
-use crate::nix::{MissingSource, Nix, ensure_sources, missing_sources};
+use crate::nix::{MissingSource, Nix, fetch_sources, missing_sources};
 use crate::ui;
 
 pub(crate) fn run(ctx: &Ctx, args: &FetchArgs) -> Result<()> {
@@ -22,7 +22,7 @@ pub(crate) fn run(ctx: &Ctx, args: &FetchArgs) -> Result<()> {
         let sources = missing_sources(ctx, &nix, &targets)?;
         return report_missing(ctx, &variant, &layer.to_string(), &sources);
     }
-    let report = ensure_sources(ctx, &nix, &targets)?;
+    let report = fetch_sources(ctx, &nix, &targets)?;
     if ctx.json {
         let document = json!({
             "schema_version": 1,

@@ -23,7 +23,7 @@ pub use graph::{Graph, Node};
 pub use nar::hash as nar_hash;
 pub use plan::{Derivation, LayerPlan, Plan};
 pub use roots::{add_root, roots};
-pub use sources::{FetchReport, MissingSource, ensure_sources, missing_sources};
+pub use sources::{FetchReport, MissingSource, ensure_sources, fetch_sources, missing_sources};
 pub use times::{Estimate, Times};
 
 /// A Nix that works on this machine: the user's own, or the provided one.

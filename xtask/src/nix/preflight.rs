@@ -15,16 +15,24 @@ use crate::ui;
 /// Hosts asked at the same time.
 const PROBES: usize = 16;
 
+/// Sources that no host gives.
+pub(super) struct NoAnswer {
+    /// Their output paths.
+    pub out_paths: BTreeSet<String>,
+    /// Names them and the ways on.
+    pub failure: error::Failure,
+}
+
 /// Checks that what is missing can be had and has room, before any of it is fetched.
 ///
 /// # Errors
-/// Names every source that is neither in the store nor reachable, and the ways on.
-pub(super) fn check(ctx: &Ctx, nix: &Nix, missing: &[MissingSource]) -> Result<()> {
+/// No room, or no network at all (`--offline`).
+pub(super) fn check(ctx: &Ctx, nix: &Nix, missing: &[MissingSource]) -> Result<Option<NoAnswer>> {
     if ctx.offline {
         let local = |source: &&MissingSource| !has_local_origin(source);
         let remote: Vec<_> = missing.iter().filter(local).map(describe).collect();
         if remote.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
         return Err(error::environment(format!(
             "{} not in the store, and `--offline` forbids fetching\n{}",
@@ -37,9 +45,13 @@ pub(super) fn check(ctx: &Ctx, nix: &Nix, missing: &[MissingSource]) -> Result<(
     enough_disk(ctx, nix, missing)?;
     let unreachable = unreachable(ctx, missing)?;
     if unreachable.is_empty() {
-        return Ok(());
+        return Ok(None);
     }
-    Err(explain(&unreachable).into())
+    let sources = unreachable.values().flatten();
+    Ok(Some(NoAnswer {
+        out_paths: sources.map(|source| source.out_path.clone()).collect(),
+        failure: explain(&unreachable),
+    }))
 }
 
 /// Crates lie in cargo's cache, which a network-less machine may well have.
@@ -234,6 +246,11 @@ fn explain(unreachable: &Unreachable<'_>) -> error::Failure {
         message.push_str(&format!("\n    {reasons}"));
         for source in sources {
             message.push_str(&format!("\n        {}", describe(source)));
+            for origin in &source.origins {
+                if let Origin::Url { url } | Origin::Git { url, .. } = origin {
+                    message.push_str(&format!(" from {url}"));
+                }
+            }
         }
     }
     let failure = error::environment(message);

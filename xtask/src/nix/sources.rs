@@ -84,7 +84,8 @@ pub fn missing_sources(ctx: &Ctx, nix: &Nix, drv_paths: &[String]) -> Result<Vec
     Ok(missing)
 }
 
-/// Brings every fixed output that realizing `drv_paths` needs into the store.
+/// Brings every fixed output that realizing `drv_paths` needs into the store; nothing at all
+/// when one of them cannot be reached, as a build would not come to its end.
 ///
 /// # Errors
 /// Names each source that cannot be had, where it was looked for, and the ways on.
@@ -94,8 +95,41 @@ pub fn ensure_sources(ctx: &Ctx, nix: &Nix, drv_paths: &[String]) -> Result<Fetc
         return Ok(FetchReport::default());
     }
     let _lock = Lock::take(ctx, &ctx.cache.join("fetch.lock"))?;
-    preflight::check(ctx, nix, &missing)?;
-    fetch(ctx, nix, missing)
+    match preflight::check(ctx, nix, &missing)? {
+        None => fetch(ctx, nix, missing),
+        Some(no_answer) => Err(no_answer.failure.into()),
+    }
+}
+
+/// As [`ensure_sources`], but what can be reached is fetched before the rest is named.
+///
+/// # Errors
+/// As [`ensure_sources`].
+pub fn fetch_sources(ctx: &Ctx, nix: &Nix, drv_paths: &[String]) -> Result<FetchReport> {
+    let missing = missing_sources(ctx, nix, drv_paths)?;
+    if missing.is_empty() {
+        return Ok(FetchReport::default());
+    }
+    let _lock = Lock::take(ctx, &ctx.cache.join("fetch.lock"))?;
+    let Some(no_answer) = preflight::check(ctx, nix, &missing)? else {
+        return fetch(ctx, nix, missing);
+    };
+    let reachable: Vec<_> = missing
+        .into_iter()
+        .filter(|source| !no_answer.out_paths.contains(&source.out_path))
+        .collect();
+    let failure = no_answer.failure;
+    if reachable.is_empty() {
+        return Err(failure.into());
+    }
+    let Err(error) = fetch(ctx, nix, reachable) else {
+        return Err(failure.into());
+    };
+    ctx.check_interrupted()?;
+    let both = error::environment(format!("{failure}\n{error:#}"));
+    let hints = failure.hints.iter().map(String::as_str);
+    let hints = hints.chain(error::hints_of(&error));
+    Err(hints.fold(both, Failure::hint).into())
 }
 
 /// The derivations under "will be built" in what a dry run of `nix-store` says.

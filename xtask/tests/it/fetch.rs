@@ -3,7 +3,7 @@
 use xshell::{Shell, cmd};
 use xtask::error::{Kind, hints_of, kind_of};
 use xtask::lock::Sha256;
-use xtask::nix::{Nix, ensure_sources, missing_sources};
+use xtask::nix::{Nix, ensure_sources, fetch_sources, missing_sources};
 use xtask::process;
 
 use crate::server::{Reply, Server};
@@ -159,9 +159,40 @@ fn err_unreachable_before_anything_is_downloaded() {
     insta::assert_snapshot!(error.to_string(), @"
     1 source is neither in the store nor reachable
         /nonexistent/repository: '/nonexistent/repository' does not appear to be a git repository; 127.0.0.1:9: Connection refused (os error 111)
-            gone
+            gone from http://127.0.0.1:9/gone from /nonexistent/repository
     ");
     assert_eq!(missing_sources(&sandbox.ctx, &nix, &user).unwrap().len(), 2);
+}
+
+#[test]
+fn err_unreachable_is_named_after_all_else_is_fetched() {
+    let sandbox = Sandbox::new();
+    let Some(nix) = sandbox.nix() else { return };
+    let server = server();
+    let wheel = |number: u32| {
+        let name = format!("gone-{number}.whl");
+        let origin =
+            serde_json::json!([{"registry": "url", "url": format!("http://127.0.0.1:9/{name}")}]);
+        source(
+            &name,
+            "flat",
+            &Sha256::of(name.as_bytes()).to_string(),
+            &origin,
+        )
+    };
+    let sources = [wheel(1), wheel(2), url_source(&server, "there")];
+    let user = vec![user_of(&nix, &sources)];
+    let error = fetch_sources(&sandbox.ctx, &nix, &user).unwrap_err();
+    insta::assert_snapshot!(error.to_string(), @"
+    2 sources are neither in the store nor reachable
+        127.0.0.1:9: Connection refused (os error 111)
+            gone-1.whl from http://127.0.0.1:9/gone-1.whl
+            gone-2.whl from http://127.0.0.1:9/gone-2.whl
+    ");
+    assert_eq!(kind_of(&error), Kind::Environment);
+    let left = missing_sources(&sandbox.ctx, &nix, &user).unwrap();
+    let left: Vec<&str> = left.iter().map(|source| source.name.as_str()).collect();
+    assert_eq!(left, ["gone-1.whl", "gone-2.whl"]);
 }
 
 #[test]
