@@ -159,11 +159,15 @@ fn python_updates(ctx: &Ctx, args: &UpdateLocksArgs) -> Result<Vec<Update>> {
         .map(|update| {
             let name = format!("python/{}", update.name);
             let old = update.old.as_ref().map(lock::PythonLock::entries);
+            let path = ctx.locks().join(format!("{name}.toml"));
+            let text = update.text()?;
+            // An edited lock is written again, also when the edit changed nothing that is read.
+            let is_written = !path.exists() || fs_err::read_to_string(&path)? != text;
             Ok(Update {
-                path: ctx.locks().join(format!("{name}.toml")),
-                text: update.text()?,
+                path,
+                text,
                 diff: lock::diff(&name, old.as_deref(), &update.new.entries()),
-                is_written: update.old.as_ref() != Some(&update.new),
+                is_written,
             })
         })
         .collect()
@@ -199,12 +203,17 @@ fn check(ctx: &Ctx, args: &UpdateLocksArgs) -> Result<()> {
     if !python::check_sources(ctx)? {
         stale.push("sources".to_owned());
     }
-    stale.extend(python::check(ctx, &args.variants)?);
+    let python::Checked {
+        stale: stale_python,
+        edited,
+    } = python::check(ctx, &args.variants)?;
+    stale.extend(stale_python);
     let exclusions = python::check_exclusions(ctx, &debian::image_packages(ctx)?, &stale)?;
     if ctx.json {
         let document = json!({
             "schema_version": 1,
             "stale": stale,
+            "edited": edited,
             "exclusions": exclusions,
         });
         ctx.ui.data(document.to_string())?;
@@ -221,6 +230,14 @@ fn check(ctx: &Ctx, args: &UpdateLocksArgs) -> Result<()> {
             .map(|name| format!("package-lists/locks/{name}.toml"));
         messages.push(with_lines(head, files));
         hints.push("run `cargo xtask update-locks` and commit the locks with the lists");
+    }
+    if !edited.is_empty() {
+        let head = "these locks are not as `update-locks` wrote them".to_owned();
+        let files = edited
+            .iter()
+            .map(|name| format!("package-lists/locks/{name}.toml"));
+        messages.push(with_lines(head, files));
+        hints.push("what a lock should hold is said in the lists: restore it with `git checkout`, or resolve it again with `cargo xtask update-locks`");
     }
     if !exclusions.is_empty() {
         let head = "requests, locks and `package-lists/exclusions.toml` do not agree".to_owned();

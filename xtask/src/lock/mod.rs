@@ -3,6 +3,7 @@
 //! Pure: text in, types out. Nix reads the same files with `builtins.fromTOML`.
 
 mod diff;
+mod seal;
 mod sha256;
 
 use std::collections::BTreeMap;
@@ -10,6 +11,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use diff::{Diff, Entry, diff};
+pub use seal::{is_sealed, seal};
 pub use sha256::{Sha256, SriSha256};
 
 /// First lines of each lock file.
@@ -72,7 +74,7 @@ impl DebianLock {
 }
 
 /// `package-lists/locks/python/VARIANT.toml`: every distribution of one variant.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PythonLock {
     /// 1.
@@ -81,6 +83,9 @@ pub struct PythonLock {
     pub python: String,
     /// SHA-256 over the lists, constraints and variant definition it was resolved from.
     pub list_sha256: Sha256,
+    /// What [`seal`] wrote; [`is_sealed`] compares it with the text.
+    #[serde(default, skip_serializing)]
+    pub content_sha256: serde::de::IgnoredAny,
     /// Sorted by name.
     #[serde(default, rename = "package")]
     pub packages: Vec<PythonPackage>,
@@ -319,6 +324,7 @@ mod tests {
             schema_version: 1,
             python: "cp314t".into(),
             list_sha256: Sha256::from_bytes([1; 32]),
+            content_sha256: serde::de::IgnoredAny,
             packages: vec![PythonPackage {
                 name: "numpy".into(),
                 version: "2.5.5".into(),

@@ -15,7 +15,7 @@ use super::wheel::{Target, WheelFilename};
 use super::{exclusions, interpreter, resolution};
 use crate::ctx::Ctx;
 use crate::error;
-use crate::lock::{PREAMBLE, PythonLock, Sha256};
+use crate::lock::{self, PREAMBLE, PythonLock, Sha256};
 
 /// glibc 2.41 of the base, Debian 13.
 const GLIBC_MINOR: u32 = 41;
@@ -48,25 +48,36 @@ impl VariantUpdate {
     /// # Errors
     /// The lock cannot be written as TOML: a bug.
     pub fn text(&self) -> Result<String> {
-        Ok(format!("{PREAMBLE}\n{}", toml::to_string(&self.new)?))
+        let text = format!("{PREAMBLE}\n{}", toml::to_string(&self.new)?);
+        Ok(lock::seal(&text))
     }
 }
 
-/// Names of the variants whose lock does not belong to the lists as they are; no network.
+/// Locks that are not right, as `python/VARIANT`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Checked {
+    /// They do not belong to the lists as they are, or are missing.
+    pub stale: Vec<String>,
+    /// They are not as they were written.
+    pub edited: Vec<String>,
+}
+
+/// Compares lists and locks; no network.
 ///
 /// # Errors
 /// An unreadable or wrong list or lock.
-pub fn check(ctx: &Ctx, variants: &[String]) -> Result<Vec<String>> {
+pub fn check(ctx: &Ctx, variants: &[String]) -> Result<Checked> {
     let inputs = read(ctx)?;
-    let mut stale = Vec::new();
+    let mut checked = Checked::default();
     for job in jobs(&inputs, variants)? {
-        let current = read_lock(ctx, job.name)?
-            .is_some_and(|lock| lock.list_sha256 == list_sha256(&inputs, &job));
-        if !current {
-            stale.push(format!("python/{}", job.name));
+        let name = format!("python/{}", job.name);
+        match read_lock(ctx, job.name)? {
+            Some((_, false)) => checked.edited.push(name),
+            Some((lock, true)) if lock.list_sha256 == list_sha256(&inputs, &job) => {}
+            _ => checked.stale.push(name),
         }
     }
-    Ok(stale)
+    Ok(checked)
 }
 
 /// What is wrong with `exclusions.toml`, each fault on a line of its own; no network. A
@@ -86,7 +97,7 @@ pub fn check_exclusions(
         if stale.contains(&format!("python/{name}")) {
             continue;
         }
-        if let Some(lock) = read_lock(ctx, name)? {
+        if let Some((lock, _)) = read_lock(ctx, name)? {
             locks.insert(name.as_str(), lock);
         }
     }
@@ -103,7 +114,7 @@ pub fn update(ctx: &Ctx, options: &Options) -> Result<Vec<VariantUpdate>> {
     let mut updates = Vec::new();
     for job in jobs(&inputs, &options.variants)? {
         ctx.check_interrupted()?;
-        let old = read_lock(ctx, job.name)?;
+        let (old, is_sealed) = read_lock(ctx, job.name)?.unzip();
         let sha256 = list_sha256(&inputs, &job);
         let named = old.as_ref().is_some_and(|lock| {
             lock.packages
@@ -111,7 +122,8 @@ pub fn update(ctx: &Ctx, options: &Options) -> Result<Vec<VariantUpdate>> {
                 .any(|package| options.upgrade_packages.contains(&package.name))
         });
         if let Some(lock) = &old {
-            if lock.list_sha256 == sha256 && !options.upgrade && !named {
+            let is_current = lock.list_sha256 == sha256 && is_sealed == Some(true);
+            if is_current && !options.upgrade && !named {
                 updates.push(VariantUpdate {
                     name: job.name.to_owned(),
                     new: lock.clone(),
@@ -142,16 +154,18 @@ pub fn update(ctx: &Ctx, options: &Options) -> Result<Vec<VariantUpdate>> {
     Ok(updates)
 }
 
-fn read_lock(ctx: &Ctx, name: &str) -> Result<Option<PythonLock>> {
+/// The committed lock, and whether it is as it was written.
+fn read_lock(ctx: &Ctx, name: &str) -> Result<Option<(PythonLock, bool)>> {
     let path = ctx.locks().join(format!("python/{name}.toml"));
     if !path.exists() {
         return Ok(None);
     }
-    let lock = toml::from_str(&fs_err::read_to_string(&path)?).with_context(|| {
+    let text = fs_err::read_to_string(&path)?;
+    let lock = toml::from_str(&text).with_context(|| {
         error::bad_input(format!("cannot read the lock `{}`", path.display()))
             .hint("restore it from git, or delete it and run `cargo xtask update-locks`")
     })?;
-    Ok(Some(lock))
+    Ok(Some((lock, lock::is_sealed(&text))))
 }
 
 fn resolve(

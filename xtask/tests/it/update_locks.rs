@@ -96,6 +96,28 @@ fn err_check_names_stale_python_locks() {
 }
 
 #[test]
+fn err_check_names_a_lock_edited_by_hand() {
+    let sandbox = checkout();
+    let path = sandbox.ctx.locks().join("python/slim.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let edited = text.replacen("layer = \"07-pak5\"", "layer = \"05-pak3\"", 1);
+    assert_ne!(edited, text);
+    std::fs::write(&path, edited).unwrap();
+    let (kind, text) = run(&sandbox.ctx, &["--check"]).unwrap();
+    assert_eq!(kind, Kind::NotRight);
+    assert_eq!(
+        text,
+        "these locks are not as `update-locks` wrote them\n  package-lists/locks/python/slim.toml"
+    );
+    // Nothing keeps it but resolving again.
+    let (_, text) = run(&sandbox.ctx, &[]).unwrap();
+    assert_eq!(
+        text,
+        "`slim` must be resolved again, which needs the network"
+    );
+}
+
+#[test]
 fn err_check_names_a_root_and_those_above_it() {
     let sandbox = checkout();
     let file = "debian/02-python-tools.apt";
