@@ -444,7 +444,7 @@ fn registries(ctx: &Ctx) -> Result<Vec<Check>> {
                 GIT,
                 State::Optional,
                 format!("{url}: {}", last_line(&error)),
-                "`--variant slim` needs none; a mirror: `git config --global url.MIRROR.insteadOf ORIGINAL`",
+                "`--variant slim` and `--omit git` need none; a mirror: `git config --global url.MIRROR.insteadOf ORIGINAL`",
             ),
         });
     }

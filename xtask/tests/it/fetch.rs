@@ -281,3 +281,35 @@ fn ok_git_tree() {
     REPOSITORY answers, but no longer has the revision 1111111111111111111111111111111111111111
     ");
 }
+
+#[test]
+fn err_hash_of_a_tree_with_pointers() {
+    let sandbox = Sandbox::new();
+    let Some(nix) = sandbox.nix() else { return };
+    let shell = Shell::new().unwrap();
+    let repository = sandbox.directory.path().join("repository");
+    cmd!(shell, "git init --quiet {repository}").run().unwrap();
+    shell.change_dir(&repository);
+    let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 5000000\n";
+    shell.write_file("weights.bin", pointer).unwrap();
+    cmd!(shell, "git add .").run().unwrap();
+    let author = ["-c", "user.name=x", "-c", "user.email=x@example.invalid"];
+    cmd!(shell, "git {author...} commit --quiet -m one")
+        .run()
+        .unwrap();
+    let rev = cmd!(shell, "git rev-parse HEAD").read().unwrap();
+    let url = repository.to_string_lossy().into_owned();
+    let origins =
+        serde_json::json!([{"registry": "git", "url": url, "rev": rev, "submodules": false}]);
+    let hash = Sha256::of(b"").to_string();
+    let user = vec![user_of(
+        &nix,
+        &[source("tree", "recursive", &hash, &origins)],
+    )];
+    let error = ensure_sources(&sandbox.ctx, &nix, &user).unwrap_err();
+    insta::assert_snapshot!(hints_of(&error).join("\n"), @"
+    the hash may be that of a tree with the content of Git LFS, which is not fetched: weights.bin
+    the hash may be that of the tree with its submodules: see `submodules` in `package-lists/sources.toml`
+    if the revision is the right one, and a second look at its files finds nothing strange, write the found hash into `package-lists/sources.toml` and run `cargo xtask update-locks`
+    ");
+}

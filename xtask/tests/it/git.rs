@@ -158,6 +158,32 @@ fn ok_submodules_of_submodules() {
 }
 
 #[test]
+fn ok_no_history_is_fetched() {
+    let sandbox = Sandbox::new();
+    let repository = Repository::new(&sandbox, "repository");
+    repository.commit("file.txt", "one");
+    let rev = repository.commit("file.txt", "two");
+    repository.commit("file.txt", "three");
+    check_out(&sandbox, &repository.url(), &rev).unwrap();
+    let objects = sandbox.directory.path().join("objects");
+    let fetched = Repository(
+        std::fs::read_dir(objects)
+            .unwrap()
+            .next()
+            .unwrap()
+            .unwrap()
+            .path(),
+    );
+    let all = fetched.git(&["cat-file", "--batch-all-objects", "--batch-check"]);
+    let commits: Vec<&str> = all
+        .lines()
+        .filter(|line| line.contains(" commit "))
+        .collect();
+    assert_eq!(commits.len(), 1, "{commits:?}");
+    assert!(commits[0].starts_with(&rev));
+}
+
+#[test]
 fn ok_a_second_run_asks_nobody_again() {
     let sandbox = Sandbox::new();
     let repository = Repository::new(&sandbox, "repository");
