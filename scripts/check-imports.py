@@ -2,10 +2,11 @@
 
 Runs inside the image, with nothing but Python's standard library:
 
-    python3 check-imports.py [--jobs N] [--timeout SECONDS] NAME...
+    python3 check-imports.py [--jobs N] [--limit NAME=SECONDS] NAME...
 
 A process of its own for each distribution, because what one import loads or breaks must not
-help or hurt the next, and because a crash of the interpreter is a result too.
+help or hurt the next, and because a crash of the interpreter is a result too. They run side by
+side, one for each processor and for each 2 GB of free memory.
 """
 
 import argparse
@@ -17,16 +18,27 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import time
 
 # Runs in the child. What is printed by the modules themselves goes to stderr.
 CHILD = r"""
-import importlib, json, os, sys
+import importlib, json, os, re, resource, sys, warnings
 report = os.fdopen(os.dup(1), "w")
 os.dup2(2, 1)
 gil = getattr(sys, "_is_gil_enabled", None)
 result = {"error": None, "gil_enabled": None, "gil_enabled_by": None}
 before = gil() if gil else None
+shown = warnings.showwarning
+
+def show(message, *rest, **more):
+    # The interpreter names the extension that turned the GIL on.
+    found = re.search(r"GIL\) has been enabled to load module '([^']+)'", str(message))
+    if found and result["gil_enabled_by"] is None:
+        result["gil_enabled_by"] = found[1]
+    shown(message, *rest, **more)
+
+warnings.showwarning = show
 try:
     for name in sys.argv[1:]:
         result["module"] = name
@@ -37,6 +49,10 @@ try:
 except BaseException as error:
     result["error"] = f"{type(error).__name__}: {error}"
 result["gil_enabled"] = gil() if gil else None
+# Linux counts kibibytes. The peak of the starting process, some 20 MB, is the least it can be.
+usage = resource.getrusage(resource.RUSAGE_SELF)
+result["peak_memory_bytes"] = usage.ru_maxrss * 1024
+result["cpu_seconds"] = round(usage.ru_utime + usage.ru_stime, 3)
 report.write(json.dumps(result))
 report.flush()
 # Threads and destructors of half-loaded libraries are not what is checked here.
@@ -49,6 +65,13 @@ STRAY = {"benchmarks", "doc", "docs", "examples", "setup", "test", "tests"}
 SUFFIXES = (*importlib.machinery.EXTENSION_SUFFIXES, ".py")
 
 KEPT_OUTPUT = 4000
+
+# Seconds for one distribution. An import takes a few; on a machine busy with other things it
+# may take a hundred times as long, while one that hangs never ends.
+TIMEOUT = 600
+
+# What an import may take: PyTorch with all its libraries has 1 to 1.5 GB resident.
+MEMORY_OF_ONE = 2_000_000_000
 
 
 def module_of(path):
@@ -102,15 +125,17 @@ def tail(text):
     return text[-KEPT_OUTPUT:].strip()
 
 
-def check(name, timeout):
+def check(name, timeout, pycache):
     result = {
         "name": name,
         "version": None,
         "modules": [],
         "status": "missing",
         "seconds": 0.0,
+        "cpu_seconds": None,
         "gil_enabled": None,
         "gil_enabled_by": None,
+        "peak_memory_bytes": None,
         "error": None,
         "output": "",
     }
@@ -132,11 +157,12 @@ def check(name, timeout):
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=timeout,
-            env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+            # Byte code is compiled once, for all of them, and left nowhere.
+            env={**os.environ, "PYTHONPYCACHEPREFIX": pycache},
         )
     except subprocess.TimeoutExpired as expired:
         result["status"] = "failed"
-        result["error"] = f"not imported after {timeout} s"
+        result["error"] = f"not imported after {timeout:.0f} s"
         result["output"] = tail((expired.stderr or b"").decode(errors="replace"))
         return result
     finally:
@@ -150,6 +176,8 @@ def check(name, timeout):
     result["status"] = "failed" if report.get("error") else "ok"
     result["gil_enabled"] = report.get("gil_enabled")
     result["gil_enabled_by"] = report.get("gil_enabled_by")
+    result["peak_memory_bytes"] = report.get("peak_memory_bytes")
+    result["cpu_seconds"] = report.get("cpu_seconds")
     if report.get("error"):
         module = report.get("module")
         result["error"] = f"import {module}: {report['error']}" if module else report["error"]
@@ -158,18 +186,43 @@ def check(name, timeout):
     return result
 
 
+def normalized(name):
+    """A name as PEP 503 compares it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def jobs_that_fit():
+    """How many imports this machine can hold at once."""
+    processors = len(os.sched_getaffinity(0))
+    with open("/proc/meminfo") as lines:
+        available = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
+    return max(1, min(processors, available // MEMORY_OF_ONE))
+
+
+def limit(text):
+    """`NAME=SECONDS` of the command line."""
+    name, _, seconds = text.partition("=")
+    return normalized(name), float(seconds)
+
+
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--timeout", type=float, default=300)
+    parser.add_argument("--jobs", type=int, default=jobs_that_fit())
+    parser.add_argument("--limit", type=limit, action="append", default=[])
     parser.add_argument("names", nargs="+")
     arguments = parser.parse_args()
-    names = sorted({re.sub(r"[-_.]+", "-", name).lower() for name in arguments.names})
-    with concurrent.futures.ThreadPoolExecutor(max(1, arguments.jobs)) as pool:
-        results = list(pool.map(lambda name: check(name, arguments.timeout), names))
+    limits = dict(arguments.limit)
+    names = {normalized(name) for name in arguments.names}
+    # The slow ones first, so that none of them is left running alone at the end.
+    order = sorted(names, key=lambda name: (name not in limits, name))
+    with (
+        tempfile.TemporaryDirectory() as pycache,
+        concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool,
+    ):
+        check_one = lambda name: check(name, limits.get(name, TIMEOUT), pycache)  # noqa: E731
+        results = sorted(pool.map(check_one, order), key=lambda result: result["name"])
     gil = getattr(sys, "_is_gil_enabled", None)
     document = {
-        "schema_version": 1,
         "python": sys.version.split()[0],
         "free_threaded": bool(gil and not gil()),
         "n_jobs": arguments.jobs,

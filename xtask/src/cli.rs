@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::cuda::CudaArchitecture;
 
@@ -43,8 +43,9 @@ pub struct Global {
     #[arg(long, global = true)]
     pub plain: bool,
     /// Print the result as one JSON document on stdout
-    #[arg(long, global = true)]
-    pub json: bool,
+    // A value, as `verify` takes a file by the same name.
+    #[arg(long, global = true, num_args = 0, default_missing_value = "-")]
+    pub json: Option<PathBuf>,
     /// Use no network; what is missing is an error
     #[arg(long, global = true)]
     pub offline: bool,
@@ -138,8 +139,14 @@ pub enum Command {
     /// Run the checks of the layers inside the image
     ///
     /// Reads `layers/NN-name/checks/*.toml` of all layers up to LAYER, loads the image if
-    /// the engine does not have it, and runs each check in a container without a network.
-    /// The check `imports` imports every distribution of the lock in a process of its own.
+    /// the engine has none of its name, and runs each check in a container without a
+    /// network. An image of that name which is not the one just built is an error. The
+    /// check `imports` imports every distribution of the lock in a process of its own.
+    ///
+    /// Checks that need a GPU are skipped where there is none (exit status 0), unless
+    /// `--gpu require` (exit status 3). With `--runtime host` the same checks run by the
+    /// machine's own interpreter, and what it lacks is absent, not passed. Exit status 1
+    /// when a check fails, crashes or does not end in time.
     ///
     /// Example: `cargo xtask verify 04 --check torch-gil-off`
     #[command(verbatim_doc_comment)]
@@ -263,7 +270,7 @@ pub struct PushArgs {
     /// Repository to push to [default tag: the image's own]
     #[arg(long, value_name = "HOST/NAME[:TAG]")]
     pub to: String,
-    /// Attach this JSON document, the report of `verify --json`, to the image
+    /// Attach this JSON document, the report of `verify --json FILE`, to the image
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
     /// Attach the report to what the tag of `--to` is, and build and push nothing
@@ -362,7 +369,7 @@ pub struct StatusArgs {
 #[derive(Debug, Args)]
 pub struct VerifyArgs {
     /// Run the checks of the layers up to this one
-    #[arg(default_value = "12")]
+    #[arg(default_value = "all")]
     pub layer: String,
     /// The variant
     #[command(flatten)]
@@ -373,9 +380,42 @@ pub struct VerifyArgs {
     /// Print the checks and stop
     #[arg(long)]
     pub list: bool,
-    /// Where to run; `host` when already inside the image [default: the first engine that answers]
+    /// Where to run; `host` where no containers start [default: the first engine that answers]
     #[arg(long, value_name = "docker|podman|host")]
     pub runtime: Option<String>,
+    /// Check this image of the engine, and do not ask whether it is the one just built
+    #[arg(long, value_name = "NAME")]
+    pub image: Option<String>,
+    /// Run checks that need a GPU where there is one, only where there is one, or never
+    #[arg(
+        long,
+        value_enum,
+        default_value_t,
+        value_name = "auto|require|off",
+        hide_possible_values = true
+    )]
+    pub gpu: GpuMode,
+    /// ComfyUI checkout for a variant that clones ComfyUI at its first start
+    #[arg(long, value_name = "DIR")]
+    pub comfyui: Option<PathBuf>,
+    /// Write the report as JSON; `-` for stdout, instead of the table
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Write the report as JUnit XML
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
+}
+
+/// When checks that need a GPU are run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum GpuMode {
+    /// Where there is one.
+    #[default]
+    Auto,
+    /// A machine without one is an error.
+    Require,
+    /// Never.
+    Off,
 }
 
 /// Arguments of `clean`.

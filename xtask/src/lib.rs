@@ -18,4 +18,5 @@ pub mod net;
 pub mod nix;
 pub mod process;
 pub mod python;
+pub mod report;
 pub mod ui;

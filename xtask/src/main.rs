@@ -11,7 +11,8 @@ use xtask::{cmd, error};
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let ui = Ui::new(cli.global.quiet, cli.global.verbose, cli.global.plain);
-    let ctx = match Ctx::new(ui, cli.global.offline, cli.global.json) {
+    let json = cli.global.json.is_some_and(|path| path.as_os_str() == "-");
+    let ctx = match Ctx::new(ui, cli.global.offline, json) {
         Ok(ctx) => ctx,
         Err(error) => return fail(&Ui::new(false, false, true), &error),
     };

@@ -6,7 +6,6 @@ mod clean;
 mod completions;
 mod doctor;
 mod fetch;
-mod imports;
 mod load;
 mod push;
 mod realize;

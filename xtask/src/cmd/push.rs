@@ -23,7 +23,7 @@ use crate::ui::{self, Transfer};
 /// Blobs that are asked for, or sent, at once.
 const CONNECTIONS: usize = 4;
 /// What an attached report is, for those who look for it.
-const REPORT_TYPE: &str = "application/vnd.comfyui-image-factory.verify-report.v1+json";
+const REPORT_TYPE: &str = "application/vnd.comfyui-image-factory.verify-report.v2+json";
 
 /// What pushing one image did.
 #[derive(Debug, Serialize)]
@@ -252,13 +252,13 @@ fn target(text: &str) -> Result<(String, Option<String>)> {
     Ok((reference.repository().to_owned(), tag))
 }
 
-/// Reads a document that is going to be attached: the report of `verify --json`.
+/// Reads a document that is going to be attached: the report of `verify --json FILE`.
 fn read_report(path: &std::path::Path) -> Result<Vec<u8>> {
     let bytes = fs_err::read(path)?;
     let parsed: Result<serde_json::Value, _> = serde_json::from_slice(&bytes);
     parsed.map_err(|source| {
         error::bad_input(format!("`{}` is not JSON: {source}", path.display()))
-            .hint("write it with `cargo xtask verify --json`")
+            .hint("write it with `cargo xtask verify --json FILE`")
     })?;
     Ok(bytes)
 }

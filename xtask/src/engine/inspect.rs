@@ -7,19 +7,24 @@ use serde::Deserialize;
 use serde_json::Value;
 
 /// An image that the engine has.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub(super) struct Known {
-    pub(super) id: String,
+pub struct EngineImage {
+    /// What the engine knows it by.
+    pub id: String,
     #[serde(default)]
     repo_tags: Option<Vec<String>>,
+    /// `name@digest` of each manifest by which it was pulled or stored.
+    #[serde(default)]
+    pub repo_digests: Option<Vec<String>>,
     #[serde(default, rename = "RootFS")]
     root_fs: Option<RootFs>,
+    /// How a container starts: the `config` object of the OCI image configuration.
     #[serde(default)]
-    config: Value,
+    pub config: Value,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct RootFs {
     #[serde(default)]
@@ -27,17 +32,17 @@ struct RootFs {
 }
 
 /// Reads the output of `image inspect`.
-pub(super) fn parse(json: &str) -> Result<Vec<Known>> {
+pub(super) fn parse(json: &str) -> Result<Vec<EngineImage>> {
     if json.trim().is_empty() {
         return Ok(Vec::new());
     }
     serde_json::from_str(json).context("cannot read the output of `image inspect`")
 }
 
-impl Known {
-    /// The ID is the digest of the config; where docker keeps images in containerd it is
-    /// that of a manifest of its own, and then the content decides.
-    pub(super) fn is(&self, image: &Image) -> bool {
+impl EngineImage {
+    /// Whether it is this very image. The ID is the digest of the config; where docker keeps
+    /// images in containerd it is that of a manifest of its own, and then the content decides.
+    pub fn is(&self, image: &Image) -> bool {
         let id = self.id.trim_start_matches("sha256:");
         if id == image.config.digest.hex() {
             return true;

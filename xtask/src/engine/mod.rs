@@ -2,21 +2,27 @@
 //!
 //! The only module that knows how docker and podman differ.
 
+mod child;
+mod gpu;
 mod inspect;
+mod invocation;
 mod run;
 
 use std::fmt;
 use std::io::Write;
 use std::str::FromStr;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use comfy_image::image::Image;
 use xshell::{Cmd, Shell};
 
 use crate::error::{self, Failure};
 use crate::process;
 
-pub use run::{Ended, Gpu, Invocation, Runner};
+pub use gpu::{Device, GpuAccess};
+pub use inspect::EngineImage;
+pub use invocation::{Ended, Input, Invocation, Word};
+pub use run::Runner;
 
 /// A container engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -87,7 +93,7 @@ impl Engine {
         let program = kind.program();
         if process::find(program).is_none() {
             return Err(error::environment(format!("`{program}` is not on PATH"))
-                .hint("without `--engine` the first engine that answers is taken")
+                .hint("without the option the first engine that answers is taken")
                 .into());
         }
         match probe(kind)? {
@@ -128,6 +134,28 @@ impl Engine {
         Ok(Some(found.id.clone()))
     }
 
+    /// What the engine has under a name, an ID or a digest.
+    ///
+    /// # Errors
+    /// The engine fails.
+    pub fn inspect(&self, name: &str) -> Result<Option<EngineImage>> {
+        let shell = Shell::new()?;
+        let cmd = self.cmd(&shell).args(["image", "inspect", name]);
+        // Status 1 only says that it is not there.
+        let (_, json) = process::run(cmd, |_| {})?;
+        Ok(inspect::parse(&json)?.into_iter().next())
+    }
+
+    /// The version of the engine.
+    ///
+    /// # Errors
+    /// The engine fails.
+    pub fn version(&self) -> Result<String> {
+        let shell = Shell::new()?;
+        let text = process::capture(self.cmd(&shell).arg("--version"))?;
+        Ok(text.trim().to_owned())
+    }
+
     /// Feeds an archive to the engine.
     ///
     /// # Errors
@@ -160,18 +188,4 @@ fn probe(kind: EngineKind) -> Result<Option<String>> {
         last = format!("`{} info` ended with {status}", kind.program());
     }
     Ok(Some(last))
-}
-
-/// Fails unless an image is in the engine.
-///
-/// # Errors
-/// It is not, although it was just loaded.
-pub fn loaded_id(engine: &Engine, image: &Image) -> Result<String> {
-    match engine.find_image(image)? {
-        Some(id) => Ok(id),
-        None => bail!(
-            "{engine} has loaded `{}` and does not know it",
-            image.reference
-        ),
-    }
 }

@@ -1,24 +1,20 @@
 //! Starting containers: the one place that builds `run` command lines.
 
-use std::io::{Read, Write as _};
-use std::os::unix::process::CommandExt as _;
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
-use super::{Engine, EngineKind};
+use super::gpu::{self, has_device_node};
+use super::invocation::quote;
+use super::{Device, Ended, Engine, EngineKind, GpuAccess, Invocation, Word, child};
 use crate::ctx::Ctx;
 use crate::error;
 use crate::process;
 
-/// How often a running container is looked at.
-const TICK: Duration = Duration::from_millis(20);
-
-/// How much of each stream is kept: a check says little, a runaway must not fill the memory.
-const KEPT_BYTES: u64 = 16 << 20;
+/// For the first container of an image, whose layers the engine may have to prepare.
+const START_LIMIT: Duration = Duration::from_secs(300);
 
 /// Flags that some hosts need, in the order of trying. Podman's `crun` fails where cgroup
 /// versions are mixed, and its default limits where the user may not raise them.
@@ -30,34 +26,12 @@ const PODMAN_LIMITS: [&str; 4] = [
     "nproc=4096:4096",
 ];
 
-/// Whether containers here can use a GPU.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Gpu {
-    /// Not asked for, or not there.
-    None,
-    /// `docker run --gpus all`.
-    Flag,
-    /// The CDI name of all GPUs.
-    Cdi,
-    /// The programs run on the host itself.
-    Host,
-}
-
-impl Gpu {
-    fn arguments(self) -> &'static [&'static str] {
-        match self {
-            Self::None | Self::Host => &[],
-            Self::Flag => &["--gpus", "all"],
-            Self::Cdi => &["--device", "nvidia.com/gpu=all"],
-        }
-    }
-}
-
 /// Runs programs inside one image, or on the host itself.
 #[derive(Debug)]
 pub struct Runner {
     place: Place,
-    gpu: Gpu,
+    gpu: GpuAccess,
+    devices: Vec<Device>,
 }
 
 #[derive(Debug)]
@@ -71,41 +45,6 @@ enum Place {
     Host,
 }
 
-/// A program to run and how.
-#[derive(Debug, Clone, Default)]
-pub struct Invocation {
-    /// Program and arguments.
-    pub arguments: Vec<String>,
-    /// What it reads from stdin.
-    pub stdin: Vec<u8>,
-    /// Its limit; `None` for no limit.
-    pub timeout: Option<Duration>,
-    /// Whether it needs the GPU.
-    pub gpu: bool,
-}
-
-/// How a program ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ended {
-    /// Exit status; `None` when a signal ended it.
-    pub status: Option<i32>,
-    /// It was stopped at its time limit.
-    pub timed_out: bool,
-    /// What it wrote to stdout.
-    pub stdout: String,
-    /// What it wrote to stderr.
-    pub stderr: String,
-    /// Wall time.
-    pub took: Duration,
-}
-
-impl Ended {
-    /// Ended by itself with status 0.
-    pub fn is_success(&self) -> bool {
-        self.status == Some(0) && !self.timed_out
-    }
-}
-
 impl std::fmt::Display for Runner {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match &self.place {
@@ -117,16 +56,17 @@ impl std::fmt::Display for Runner {
 
 impl Runner {
     /// The host itself, for a machine that is already inside the image.
-    pub fn host() -> Self {
-        let gpu = if has_gpu_device() {
-            Gpu::Host
-        } else {
-            Gpu::None
-        };
-        Self {
+    ///
+    /// # Errors
+    /// The user asks to stop.
+    pub fn host(ctx: &Ctx) -> Result<Self> {
+        let mut runner = Self {
             place: Place::Host,
-            gpu,
-        }
+            gpu: GpuAccess::Host,
+            devices: Vec::new(),
+        };
+        runner.find_gpu(ctx, &[GpuAccess::Host])?;
+        Ok(runner)
     }
 
     /// Finds out how containers of this image start here.
@@ -153,11 +93,18 @@ impl Runner {
                     global: owned(global),
                     local: owned(local),
                 },
-                gpu: Gpu::None,
+                gpu: GpuAccess::None(String::new()),
+                devices: Vec::new(),
             };
-            let ended = runner.run(ctx, &runner.trial())?;
+            let trial = Invocation {
+                arguments: vec!["true".into()],
+                timeout: Some(START_LIMIT),
+                ..Invocation::default()
+            };
+            let ended = runner.run(ctx, &trial)?;
             if ended.is_success() {
-                runner.gpu = runner.find_gpu(ctx)?;
+                // The Container Device Interface serves both engines; the flag is older.
+                runner.find_gpu(ctx, &[GpuAccess::Cdi, GpuAccess::Flag])?;
                 return Ok(runner);
             }
             said = ended.stderr;
@@ -170,39 +117,81 @@ impl Runner {
         .into())
     }
 
-    fn trial(&self) -> Invocation {
-        Invocation {
-            arguments: vec!["true".to_owned()],
-            timeout: Some(Duration::from_secs(300)),
-            ..Invocation::default()
-        }
-    }
-
-    fn find_gpu(&mut self, ctx: &Ctx) -> Result<Gpu> {
-        if !has_gpu_device() {
-            return Ok(Gpu::None);
-        }
-        for gpu in [Gpu::Flag, Gpu::Cdi] {
-            self.gpu = gpu;
-            let mut trial = self.trial();
-            trial.gpu = true;
-            if self.run(ctx, &trial)?.is_success() {
-                return Ok(gpu);
+    /// Takes the first way by which the driver's own program sees a device.
+    fn find_gpu(&mut self, ctx: &Ctx, ways: &[GpuAccess]) -> Result<()> {
+        let mut reason = "this machine has no `/dev/nvidiactl`".to_owned();
+        if has_device_node() {
+            for way in ways {
+                self.gpu = way.clone();
+                match self.devices(ctx)? {
+                    Ok(devices) => {
+                        self.devices = devices;
+                        return Ok(());
+                    }
+                    Err(said) => reason = said,
+                }
             }
         }
-        Ok(Gpu::None)
+        self.gpu = GpuAccess::None(reason);
+        Ok(())
+    }
+
+    /// What the driver says of the GPUs now; else why it says nothing.
+    ///
+    /// # Errors
+    /// The user asks to stop.
+    pub fn devices(&self, ctx: &Ctx) -> Result<Result<Vec<Device>, String>> {
+        let query = gpu::query();
+        if matches!(self.place, Place::Host) && process::find("nvidia-smi").is_none() {
+            return Ok(Err("`nvidia-smi` is not on PATH".to_owned()));
+        }
+        let ended = self.run(ctx, &query)?;
+        let devices = gpu::parse_devices(&ended.stdout).filter(|_| ended.is_success());
+        Ok(devices.ok_or_else(|| {
+            let said = ended.stderr.lines().chain(ended.stdout.lines()).last();
+            let way = self.gpu.arguments().join(" ");
+            format!(
+                "`nvidia-smi` in {self} {way}: {}",
+                said.unwrap_or("said nothing").trim()
+            )
+        }))
     }
 
     /// How programs reach a GPU.
-    pub fn gpu(&self) -> Gpu {
-        self.gpu
+    pub fn gpu(&self) -> &GpuAccess {
+        &self.gpu
     }
 
-    /// The command line of an invocation, for a user to repeat it.
+    /// The GPUs as they were when this was made.
+    pub fn known_devices(&self) -> &[Device] {
+        &self.devices
+    }
+
+    /// The image, by its ID; `None` on the host.
+    pub fn image_id(&self) -> Option<&str> {
+        match &self.place {
+            Place::Container { image, .. } => Some(image),
+            Place::Host => None,
+        }
+    }
+
+    /// The command line of an invocation, for a user to repeat it from the checkout's root.
     pub fn command_text(&self, invocation: &Invocation) -> String {
-        let words = self.words(invocation, None);
-        let quoted = words.iter().map(|word| quote(word));
-        quoted.collect::<Vec<_>>().join(" ")
+        let mut words: Vec<String> = self
+            .prefix(invocation, None)
+            .iter()
+            .map(|word| quote(word))
+            .collect();
+        words.extend(invocation.arguments.iter().map(Word::shown));
+        if matches!(self.place, Place::Host) {
+            let variables = invocation.environment.iter();
+            let variables = variables.map(|(name, value)| format!("{name}={}", quote(value)));
+            words.splice(0..0, variables);
+        }
+        if let Some(path) = &invocation.stdin.path {
+            words.push(format!("< {}", quote(&path.to_string_lossy())));
+        }
+        words.join(" ")
     }
 
     /// Runs a program to its end or its time limit.
@@ -213,62 +202,24 @@ impl Runner {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("xtask-{}-{number}", std::process::id());
-        let words = self.words(invocation, Some(&name));
-        ctx.ui.detail(format!("$ {}", words.join(" ")));
+        let mut words = self.prefix(invocation, Some(&name));
+        words.extend(
+            invocation
+                .arguments
+                .iter()
+                .map(|word| word.text().to_owned()),
+        );
+        ctx.ui
+            .detail(format!("$ {}", self.command_text(invocation)));
         let (program, arguments) = words.split_first().context("a command without words")?;
-        let start = Instant::now();
-        let mut child = Command::new(program)
-            .args(arguments)
-            // A group of its own, so that its children end with it.
-            .process_group(0)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .map_err(|error| error::environment(format!("cannot start `{program}`: {error}")))?;
-        let mut stdin = child.stdin.take().context("child without stdin")?;
-        let input = invocation.stdin.clone();
-        let writer = std::thread::spawn(move || stdin.write_all(&input));
-        let stdout = collect(child.stdout.take().context("child without stdout")?);
-        let stderr = collect(child.stderr.take().context("child without stderr")?);
-        let (status, timed_out) = self.wait(ctx, &mut child, invocation.timeout, &name)?;
-        let panicked = |_| anyhow::anyhow!("a stream of `{program}` panicked");
-        // A program that does not read its stdin to the end has its own reasons.
-        let _fed: std::io::Result<()> = writer.join().map_err(panicked)?;
-        let text = |thread: std::thread::JoinHandle<std::io::Result<Vec<u8>>>| -> Result<String> {
-            Ok(String::from_utf8_lossy(&thread.join().map_err(panicked)??).into_owned())
-        };
-        Ok(Ended {
-            status,
-            timed_out,
-            stdout: text(stdout)?,
-            stderr: text(stderr)?,
-            took: start.elapsed(),
-        })
-    }
-
-    fn wait(
-        &self,
-        ctx: &Ctx,
-        child: &mut Child,
-        timeout: Option<Duration>,
-        name: &str,
-    ) -> Result<(Option<i32>, bool)> {
-        let start = Instant::now();
-        loop {
-            if let Some(status) = child.try_wait()? {
-                return Ok((status.code(), false));
-            }
-            let late = timeout.is_some_and(|timeout| start.elapsed() > timeout);
-            if late || ctx.is_interrupted() {
-                self.stop(name);
-                process::kill_group(child);
-                let status = child.wait()?;
-                ctx.check_interrupted()?;
-                return Ok((status.code(), true));
-            }
-            std::thread::sleep(TICK);
+        let mut command = Command::new(program);
+        command.args(arguments);
+        let on_host = matches!(self.place, Place::Host);
+        if on_host {
+            let variables = invocation.environment.iter();
+            command.envs(variables.map(|(name, value)| (name, value)));
         }
+        child::run(ctx, command, invocation, on_host, || self.stop(&name))
     }
 
     /// Killing the client does not end the container.
@@ -281,7 +232,7 @@ impl Runner {
             };
             // The container may have ended by itself; there is nobody left to tell.
             let _removed = Command::new(engine.kind().program())
-                .args(["rm", "--force"])
+                .args(["rm", "--force", "--volumes"])
                 .args(at_once)
                 .arg(name)
                 .stdin(Stdio::null())
@@ -291,8 +242,9 @@ impl Runner {
         }
     }
 
-    /// Checks need no network, and a host without a bridge has none to give.
-    fn words(&self, invocation: &Invocation, name: Option<&str>) -> Vec<String> {
+    /// All that comes before the program itself. Checks need no network, and a host without
+    /// a bridge has none to give.
+    fn prefix(&self, invocation: &Invocation, name: Option<&str>) -> Vec<String> {
         let mut words: Vec<String> = Vec::new();
         let mut push = |more: &[&str]| words.extend(more.iter().map(|word| (*word).to_owned()));
         if let Place::Container {
@@ -312,38 +264,16 @@ impl Runner {
             if invocation.gpu {
                 push(self.gpu.arguments());
             }
+            for (directory, at) in &invocation.mounts {
+                push(&["--volume", &format!("{}:{at}:ro", directory.display())]);
+            }
+            for (name, value) in &invocation.environment {
+                push(&["--env", &format!("{name}={value}")]);
+            }
             // The first word of a command would be taken by an entrypoint of the image.
             push(&["--entrypoint", ""]);
             push(&[image]);
         }
-        words.extend(invocation.arguments.iter().cloned());
         words
-    }
-}
-
-fn has_gpu_device() -> bool {
-    PathBuf::from("/dev/nvidiactl").exists() || PathBuf::from("/dev/dxg").exists()
-}
-
-fn collect(
-    stream: impl Read + Send + 'static,
-) -> std::thread::JoinHandle<std::io::Result<Vec<u8>>> {
-    std::thread::spawn(move || {
-        let mut buffer = Vec::new();
-        let mut limited = stream.take(KEPT_BYTES);
-        limited.read_to_end(&mut buffer)?;
-        // The rest is read and dropped, so that the program is not stopped by a full pipe.
-        std::io::copy(&mut limited.into_inner(), &mut std::io::sink())?;
-        Ok(buffer)
-    })
-}
-
-fn quote(word: &str) -> String {
-    let plain =
-        |character: char| character.is_ascii_alphanumeric() || "-_./:=@,+".contains(character);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
     }
 }

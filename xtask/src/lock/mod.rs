@@ -3,6 +3,7 @@
 //! Pure: text in, types out. Nix reads the same files with `builtins.fromTOML`.
 
 mod diff;
+mod names;
 mod seal;
 mod sha256;
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use xtask::engine::{Engine, EngineKind, Invocation, Runner};
+use xtask::engine::{Engine, EngineKind, Input, Invocation, Runner};
 
 use crate::fixture::skip;
 use crate::support::Sandbox;
@@ -51,10 +51,13 @@ fn ok_run_in_every_engine() {
         let runner = Runner::probe(ctx, &engine, IMAGE).unwrap();
         let run = |line: &str, seconds: u64| {
             let invocation = Invocation {
-                arguments: ["sh", "-c", line].map(str::to_owned).to_vec(),
-                stdin: b"from stdin".to_vec(),
+                arguments: ["sh", "-c", line].map(Into::into).to_vec(),
+                stdin: Input {
+                    bytes: b"from stdin".to_vec(),
+                    path: None,
+                },
                 timeout: Some(Duration::from_secs(seconds)),
-                gpu: false,
+                ..Invocation::default()
             };
             runner.run(ctx, &invocation).unwrap()
         };

@@ -36,8 +36,20 @@ fn page() -> String {
 
 #[test]
 fn ok_docs_are_the_help() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/cli.md");
-    let page = page();
+    compare("cli.md", &page());
+}
+
+#[test]
+fn ok_docs_are_the_schema_of_the_report() {
+    let schema = serde_json::to_string_pretty(&xtask::report::schema()).unwrap();
+    compare("verify-report.schema.json", &format!("{schema}\n"));
+}
+
+/// A file of `docs/` that this program writes.
+fn compare(name: &str, page: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../docs")
+        .join(name);
     if std::env::var_os(UPDATE).is_some() {
         fs_err::create_dir_all(path.parent().unwrap()).unwrap();
         fs_err::write(path, page).unwrap();
@@ -46,7 +58,7 @@ fn ok_docs_are_the_help() {
     let committed = fs_err::read_to_string(path).unwrap();
     assert!(
         committed == page,
-        "docs/cli.md is not the help of this program: write it with `{UPDATE}=1 cargo test -p xtask --test it help`"
+        "docs/{name} is not what this program says: write it with `{UPDATE}=1 cargo test -p xtask --test it help`"
     );
 }
 

@@ -33,7 +33,16 @@ fn checkout() -> Checkout {
 fn ok_layers_below() {
     let checkout = checkout();
     let ran = checkout
-        .run(&["verify", "1", "--runtime", "host", "--check", "fine"])
+        .run(&[
+            "verify",
+            "1",
+            "--runtime",
+            "host",
+            "--gpu",
+            "off",
+            "--check",
+            "fine",
+        ])
         .ok();
     insta::assert_snapshot!(checkout.filter(&ran.stdout));
 }
@@ -47,6 +56,7 @@ fn err_failed_checks() {
         "--runtime=host",
         "--check=wrong",
         "--check=hangs",
+        "--gpu=off",
     ]);
     assert_eq!(ran.status, 1, "{}", ran.stderr);
     insta::assert_snapshot!(checkout.filter(&format!("{}\n{}", ran.stdout, ran.stderr)));
@@ -56,10 +66,11 @@ fn err_failed_checks() {
 fn ok_list_as_json() {
     let checkout = checkout();
     let json = checkout
-        .run(&["verify", "2", "--list", "--json"])
+        .run(&["verify", "2", "--list", "--json", "-"])
         .ok()
         .json();
-    assert_eq!(json["checks"].as_array().unwrap().len(), 4);
+    // The last is `gpu-memory`, which comes with the first check that needs a GPU.
+    assert_eq!(json["checks"].as_array().unwrap().len(), 5);
     assert_eq!(json["checks"][1]["name"], "needs-gpu");
 }
 
@@ -102,18 +113,30 @@ fn ok_imports() {
         );
         checkout.write(
             "layers/01-low/checks/imports.toml",
-            "no-such-thing = 'needs a GPU'\n",
+            "[needs-gpu]\nno-such-thing = 'loads libcuda.so.1'\n",
         );
         let ran = checkout
-            .run(&["verify", "1", "--runtime=host", "--check=imports", "--json"])
+            .run(&[
+                "verify",
+                "1",
+                "--runtime=host",
+                "--check=imports",
+                "--json",
+                "-",
+            ])
             .ok()
             .json();
         assert_eq!(ran["checks"][0]["result"], "passed");
         assert_eq!(
             ran["checks"][0]["proves"],
-            "1 of 2 distributions import, 1 excused: no GPU"
+            "1 of 2 distributions import, 1 are absent"
         );
-        assert_eq!(ran["imports"]["results"][1]["modules"][0], "pip");
+        let pip = &ran["imports"]["distributions"][1];
+        assert_eq!(
+            (&pip["modules"][0], &pip["outcome"]),
+            (&"pip".into(), &"imported".into())
+        );
+        assert!(pip["peak_memory_bytes"].as_u64().unwrap() > 1_000_000);
     } else {
         crate::fixture::skip("no python3 with pip");
     }
