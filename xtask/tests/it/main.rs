@@ -5,6 +5,7 @@
     reason = "a test says why it is skipped, and fails by panicking"
 )]
 
+mod broken_images;
 mod build;
 mod carry;
 mod commands;
@@ -21,6 +22,7 @@ mod provide;
 mod push;
 mod server;
 mod support;
+mod tiny_image;
 mod update_locks;
 mod variants;
 mod verify;
