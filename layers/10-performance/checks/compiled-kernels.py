@@ -56,7 +56,8 @@ def expected(setting):
 
 
 if not RECORD.exists():
-    sys.exit(print("this variant has no kernels that were compiled here"))
+    print("this variant has no kernels that were compiled here")
+    sys.exit(77)
 
 faults = []
 for distribution, record in json.loads(RECORD.read_text()).items():

@@ -81,7 +81,7 @@ def main() -> None:
     if not (BUNDLE / "ComfyUI/main.py").exists():
         revision = (BUNDLE / "comfyui-revision").read_text().strip()
         print(f"no bundle in this image; ComfyUI {revision} is cloned at the first start")
-        return
+        sys.exit(77)
     nodes = json.loads((BUNDLE / "nodes.json").read_text())
     subprocess.run(["bash", "/runner-scripts/install-bundle.sh"], check=True)
     port = free_port()
