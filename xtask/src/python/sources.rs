@@ -118,11 +118,7 @@ pub fn update(ctx: &Ctx) -> Result<(Option<String>, String)> {
                     install_dir: git.install_dir,
                     import_fails: git.import_fails,
                     // A node's requirements are in the lists; its tree has no metadata.
-                    requires: if is_package {
-                        git.requires
-                    } else {
-                        Vec::new()
-                    },
+                    requires: if is_package { git.requires } else { Vec::new() },
                 };
                 (name, tree)
             })

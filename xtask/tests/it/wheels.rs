@@ -159,7 +159,9 @@ const OUT: &str = "out/thing-1.0-py3-none-any.whl";
 
 #[test]
 fn ok_override_drops_a_requirement() {
-    let Some(scripts) = Scripts::new() else { return };
+    let Some(scripts) = Scripts::new() else {
+        return;
+    };
     let (done, _, error) = scripts.overridden(&[("drop", "[\"poly-lars\"]")]);
     assert!(done, "{error}");
     insta::assert_snapshot!(scripts.show(OUT, "thing-1.0.dist-info/METADATA"), @r"
@@ -176,7 +178,9 @@ fn ok_override_drops_a_requirement() {
 
 #[test]
 fn ok_override_replaces_requirements_and_tags() {
-    let Some(scripts) = Scripts::new() else { return };
+    let Some(scripts) = Scripts::new() else {
+        return;
+    };
     let (done, _, error) = scripts.overridden(&[
         ("requires", "[\"numpy>=1.26\", \"poly-lars\"]"),
         ("tags", "[\"py3-none-manylinux2010_x86_64\"]"),
@@ -200,7 +204,9 @@ fn ok_override_replaces_requirements_and_tags() {
 
 #[test]
 fn err_override_that_is_not_needed() {
-    let Some(scripts) = Scripts::new() else { return };
+    let Some(scripts) = Scripts::new() else {
+        return;
+    };
     let (done, _, error) = scripts.overridden(&[("drop", "[\"polars\"]")]);
     assert!(!done);
     insta::assert_snapshot!(error, @"error: thing-1.0-py3-none-any.whl does not require polars (any more); remove it from the override of thing");
@@ -211,7 +217,9 @@ fn err_override_that_is_not_needed() {
 
 #[test]
 fn err_requirement_that_was_not_locked() {
-    let Some(scripts) = Scripts::new() else { return };
+    let Some(scripts) = Scripts::new() else {
+        return;
+    };
     let (done, _, error) = scripts.overridden(&[("requires", "[\"numpy\"]")]);
     assert!(!done);
     insta::assert_snapshot!(error, @"error: thing-1.0-py3-none-any.whl requires poly-lars, which the override of thing does not have; add it there and run 'cargo xtask update-locks'");
@@ -219,7 +227,9 @@ fn err_requirement_that_was_not_locked() {
 
 #[test]
 fn ok_provided_wheel() {
-    let Some(scripts) = Scripts::new() else { return };
+    let Some(scripts) = Scripts::new() else {
+        return;
+    };
     let out = scripts.path("out");
     let (done, _, error) = scripts.script(
         "provided-wheel.py",
@@ -247,7 +257,9 @@ fn ok_provided_wheel() {
 
 #[test]
 fn err_wheel_for_another_interpreter() {
-    let Some(scripts) = Scripts::new() else { return };
+    let Some(scripts) = Scripts::new() else {
+        return;
+    };
     if !scripts.has_packaging() {
         return;
     }
