@@ -102,7 +102,7 @@ fn ok_omit_git_is_a_sibling_of_the_variant() {
         ["status", "--json"].as_slice(),
         &["build", "1", "--json"],
         &["build", "1", "--dry-run", "--json"],
-        &["fetch", "--dry-run", "--json"],
+        &["fetch", "1", "--dry-run", "--json"],
     ] {
         assert_eq!(run(command).json()["variant"], "full-nogit", "{command:?}");
     }
