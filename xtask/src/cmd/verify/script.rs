@@ -15,7 +15,7 @@ use crate::report::{CheckReport, Verdict};
 const KEPT_LINES: usize = 20;
 
 /// A script's own way to say that what it is about is not here, as test programs of automake
-/// do; its last line says what.
+/// do; the last line of its stdout says what.
 const ABSENT_STATUS: i32 = 77;
 
 /// Where a ComfyUI checkout of the user's is seen in the container.
@@ -35,12 +35,12 @@ pub(super) fn run(
     report.seconds = ended.took.as_secs_f64();
     report.output = last_lines(&ended);
     report.command = Some(place.runner.command_text(&invocation));
-    (report.result, report.reason) = judge(&ended, check.timeout_s, &report.output);
+    (report.result, report.reason) = judge(&ended, check.timeout_s);
     Ok(())
 }
 
 /// What the end of a program means.
-fn judge(ended: &Ended, timeout_s: u64, output: &[String]) -> (Verdict, Option<String>) {
+fn judge(ended: &Ended, timeout_s: u64) -> (Verdict, Option<String>) {
     if ended.timed_out {
         let reason = format!("it had not ended after {timeout_s} s");
         return (Verdict::TimedOut, Some(reason));
@@ -50,7 +50,10 @@ fn judge(ended: &Ended, timeout_s: u64, output: &[String]) -> (Verdict, Option<S
     }
     match ended.status {
         Some(0) => (Verdict::Passed, None),
-        Some(ABSENT_STATUS) => (Verdict::Absent, output.last().cloned()),
+        Some(ABSENT_STATUS) => {
+            let last = ended.stdout.lines().last();
+            (Verdict::Absent, last.map(str::to_owned))
+        }
         Some(status) => (Verdict::Failed, Some(format!("status {status}"))),
         None => (Verdict::Failed, None),
     }
@@ -181,14 +184,14 @@ mod tests {
             signal,
             timed_out: false,
             stdout: "no GPU in this test\n".to_owned(),
-            stderr: String::new(),
+            stderr: "warning: of a library\n".to_owned(),
             took: Duration::ZERO,
         }
     }
 
     #[test]
     fn ok_ends() {
-        let judge = |ended: Ended| judge(&ended, 5, &last_lines(&ended));
+        let judge = |ended: Ended| judge(&ended, 5);
         assert_eq!(judge(ended(Some(0), None)), (Verdict::Passed, None));
         let (verdict, reason) = judge(ended(Some(77), None));
         assert_eq!(
