@@ -41,7 +41,7 @@ impl Nix {
     /// A command line of this Nix; `program` is `nix` or `nix-store`.
     /// For `nix` the experimental features are on; in a chroot store `--store` is set.
     pub fn cmd<'a>(&self, shell: &'a Shell, program: &str) -> Cmd<'a> {
-        let mut cmd = shell.cmd(self.bin.join(program));
+        let mut cmd = shell.cmd(self.program(program));
         for (name, value) in &self.environment {
             cmd = cmd.env(name, value);
         }
@@ -52,6 +52,25 @@ impl Nix {
             cmd = cmd.arg("--store").arg(root);
         }
         cmd
+    }
+
+    /// Where a program of this Nix lies.
+    pub fn program(&self, name: &str) -> PathBuf {
+        self.bin.join(name)
+    }
+
+    /// Variables with which other programs find and run this Nix: `PATH` with its directory in
+    /// front, and what each call needs.
+    pub fn variables(&self) -> Vec<(String, std::ffi::OsString)> {
+        let mut path = self.bin.clone().into_os_string();
+        if let Some(rest) = std::env::var_os("PATH") {
+            path.push(":");
+            path.push(rest);
+        }
+        let own = self.environment.iter();
+        own.map(|(name, value)| (name.clone(), value.into()))
+            .chain([("PATH".to_owned(), path)])
+            .collect()
     }
 
     /// Where a chroot store lies; `None` when store paths are real paths.

@@ -1,8 +1,6 @@
 //! `carry`: what was slow comes back on a machine that lost it.
 
-use std::process::Command;
-
-use crate::fixture::Checkout;
+use crate::fixture::{Checkout, nix_program};
 
 #[test]
 fn ok_slow_builds_come_back() {
@@ -30,7 +28,7 @@ fn ok_slow_builds_come_back() {
     assert!(path.ends_with("-numpy-2.4"), "{path}");
 
     let store = |arguments: &[&str]| {
-        let mut command = Command::new("nix-store");
+        let mut command = nix_program("nix-store");
         command.args(arguments).arg(path).output().unwrap()
     };
     let deleted = store(&["--delete"]);

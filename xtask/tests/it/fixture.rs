@@ -6,6 +6,8 @@ use std::process::{Command, Output, Stdio};
 use comfy_image::image::{ImageRequest, assemble};
 use comfy_image::layer::{LayerRequest, build_spec};
 
+use crate::support::shared_nix;
+
 /// A checkout with its own caches.
 pub(crate) struct Checkout {
     directory: tempfile::TempDir,
@@ -49,27 +51,19 @@ pub(crate) fn skip(why: &str) {
     eprintln!("skipped: {why}");
 }
 
-/// A Nix that is new enough for the flakes, from PATH.
-fn has_nix() -> bool {
-    let output = Command::new("nix").arg("--version").output();
-    let Ok(output) = output else { return false };
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let version = text
-        .split_whitespace()
-        .last()
-        .unwrap_or_default()
-        .to_owned();
-    let mut numbers = version
-        .split('.')
-        .map(|part| part.parse::<u32>().unwrap_or(0));
-    (numbers.next(), numbers.next()) >= (Some(2), Some(26))
+/// One of Nix's programs, on the store that the program under test uses.
+pub(crate) fn nix_program(name: &str) -> Command {
+    let nix = shared_nix().expect("a checkout is made only where there is Nix");
+    let mut command = Command::new(nix.program(name));
+    command.envs(nix.variables());
+    command
 }
 
 impl Checkout {
     /// Two layers, `01-low` and `02-high`; `None` where there is no Nix.
     pub(crate) fn new() -> Option<Self> {
-        if !has_nix() {
-            skip("no Nix 2.26 on PATH");
+        if shared_nix()?.store_root().is_some() {
+            skip("the store is not at /nix, so its files have other paths");
             return None;
         }
         let checkout = Self::without_flake();
@@ -174,7 +168,7 @@ impl Checkout {
     }
 
     fn store_add(&self, path: &Path) -> String {
-        let output = Command::new("nix-store")
+        let output = nix_program("nix-store")
             .arg("--add")
             .arg(path)
             .output()
@@ -197,6 +191,9 @@ impl Checkout {
             .env("XDG_DATA_HOME", self.directory.path().join("data"))
             .env("NO_COLOR", "1")
             .stdin(Stdio::null());
+        if let Some(nix) = shared_nix() {
+            command.envs(nix.variables());
+        }
         command
     }
 

@@ -30,18 +30,28 @@ impl Sandbox {
     /// machine has neither Nix nor a Debian mirror. The provided Nix is shared by the tests,
     /// as unpacking it takes seconds.
     pub fn nix(&self) -> Option<Nix> {
+        shared_nix().map(|nix| nix.with_store(&self.directory.path().join("store")))
+    }
+}
+
+/// The Nix of all tests, with the store that it uses by itself.
+pub fn shared_nix() -> Option<&'static Nix> {
+    static NIX: std::sync::OnceLock<Option<Nix>> = std::sync::OnceLock::new();
+    NIX.get_or_init(|| {
+        let tests = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"));
         let mut shared = Ctx::new(Ui::new(false, false, true), false, false).unwrap();
-        shared.cache = std::path::PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("shared-cache");
-        shared.data.clone_from(&self.ctx.data);
+        shared.cache = tests.join("shared-cache");
+        shared.data = tests.join("shared-data");
         match Nix::find_or_provide(&shared) {
-            Ok(nix) => Some(nix.with_store(&self.directory.path().join("store"))),
+            Ok(nix) => Some(nix),
             Err(error) => {
                 assert_eq!(xtask::error::kind_of(&error).exit_status(), 3, "{error:#}");
                 eprintln!("skipped: no Nix can be had here: {error:#}");
                 None
             }
         }
-    }
+    })
+    .as_ref()
 }
 
 impl Drop for Sandbox {
