@@ -40,6 +40,8 @@ let
     package = "comfyui_workflow_templates_media_other";
   };
   shared = {
+    torchvision."torchvision.libs/libnvjpeg.36e11081.so.13" =
+      toolkit "nvidia-nvjpeg" "lib/libnvjpeg.so.13";
     torch."torch/bin/ptxas" = toolkit "nvidia-cuda-nvcc" "bin/ptxas";
     av."av.libs/libXau-154567c4.so.6.0.0" = library "pillow" "pillow.libs/libXau-154567c4.so.6.0.0";
     comfyui-workflow-templates-media-api =
@@ -48,11 +50,17 @@ let
         "api_google_gemini_omni_flash_t2v-1.webp"
         "api_google_gemini_omni_flash_video_edit-1.webp"
         "api_google_gemini_omni_flash_video_edit-2.webp"
+        "api_kling_motion_control3-1.webp"
       ]
       // templates "comfyui_workflow_templates_media_api" other [
         "api_bytedance_seedance1_5_image_to_video-1.webp"
         "api_bytedance_seedance1_5_text_to_video-1.webp"
       ];
+    comfyui-workflow-templates-media-image = templates "comfyui_workflow_templates_media_image" video [
+      "video_ltx2_i2v_lora-1.webp"
+    ];
+    comfyui-workflow-templates-media-other."comfyui_workflow_templates_media_other/templates/utility-bria_remove_video_background-2.webp" =
+      library video.name "${video.package}/templates/api_kling_o3_video_edit-2.webp";
   };
 in
 # Normalized name of the distribution.

@@ -27,11 +27,14 @@ done
 cat ${below:-} /build/debian/status/* >"$database/status"
 sort -k 2 /build/debian/modes/* >"$out/modes"
 
-# Large hard links become symbolic links: the image would hold their bytes twice.
-find "$out/root" -type f -size +1024k -exec stat -c '%h %i %n' {} + | sort -k 2 |
-    awk '$1 > 1 { if ($2 == inode) print kept, $3; else { inode = $2; kept = $3 } }' |
-    while read -r kept link; do
-        ln -sf "${kept#"$out/root"}" "$link"
+# Large files with the same bytes (hard links, and copies such as git's) become symbolic links.
+find "$out/root/usr" -type f -size +1000000c -exec sha256sum {} + | LC_ALL=C sort |
+    while read -r hash file; do
+        if [ "$hash" = "${last:-}" ]; then
+            ln -sf "${kept#"$out/root"}" "$file"
+        else
+            last=$hash kept=$file
+        fi
     done
 
 # Like Debian's own slim images: licences stay, manuals and translations go.
