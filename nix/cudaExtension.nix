@@ -14,9 +14,9 @@
   buildSdist,
   # Trees with nvcc, its host compiler, and the headers of CUDA and PyTorch.
   compiler,
-  # The variant's architectures.
-  cudaArchitectures,
   cudaLabel,
+  # Environment in which `setup.py` runs, but for the distribution's own.
+  environment,
   inRoot,
   # The variant's CPython: its headers, for modules that ask for them.
   interpreter,
@@ -124,14 +124,14 @@ in
     inherit pname source version;
     lowers = toolchain;
     inherit patch;
-    env = {
-      CUDA_HOME = "/usr/local/cuda-13.0";
-      PYTORCH_NVCC = "python3 ${./scripts/reuse-object.py}";
-      TORCH_CUDA_ARCH_LIST = builtins.concatStringsSep ";" cudaArchitectures;
-      units = builtins.attrNames objects;
-      objects = builtins.attrValues objects;
-    }
-    // env;
+    env =
+      environment
+      // {
+        PYTORCH_NVCC = "python3 ${./scripts/reuse-object.py}";
+        units = builtins.attrNames objects;
+        objects = builtins.attrValues objects;
+      }
+      // env;
     check = "python3 ${./scripts/reuse-object.py} --all-used";
   };
 }

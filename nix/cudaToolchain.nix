@@ -1,11 +1,14 @@
 /**
-  Trees in which CUDA extensions of PyTorch are compiled (`compiler`) and linked (`toolchain`).
+  Trees in which CUDA extensions of PyTorch are compiled (`compiler`) and linked (`toolchain`),
+  and the environment of the latter.
 
-  Type: AttrSet -> { compiler :: [ Path ], toolchain :: [ Path ] }
+  Type: AttrSet -> { compiler :: [ Path ], environment :: AttrSet, toolchain :: [ Path ] }
 */
 {
   # The variant's locked distributions by name.
   byName,
+  # The variant's architectures.
+  cudaArchitectures,
   # Tree of a CUDA wheel's files.
   cudaTreeOf,
   debian,
@@ -64,6 +67,12 @@ let
       '';
 in
 {
+  # What `torch.utils.cpp_extension` reads.
+  environment = {
+    CUDA_HOME = "/usr/local/cuda-13.0";
+    TORCH_CUDA_ARCH_LIST = builtins.concatStringsSep ";" cudaArchitectures;
+  };
+
   compiler = [ debian.build-kernels ] ++ nvcc ++ headers ++ [ torchHeaders ];
 
   toolchain =

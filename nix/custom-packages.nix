@@ -8,16 +8,14 @@
   buildSdist,
   # Trees of the wheels that only builds need, by normalized name.
   buildTrees,
-  # What CUDA code is compiled for.
-  cudaArchitectures,
   debian,
   # Whether the variant takes sources from git.
   git,
   # The variant's CPython tree.
   interpreter,
   sources,
-  # Where extensions of PyTorch are compiled: `toolchain`, CUDA and torch.
-  torchToolchain,
+  # Where extensions of PyTorch are compiled: `cudaToolchain`.
+  torch,
   # The variant's package trees by normalized name; build requirements come from here first.
   trees,
 }:
@@ -90,18 +88,12 @@ let
     ffmpy.patch = "sed -i '/setuptools.command.test/d' setup.py";
 
     sam-2 = {
-      toolchain = torchToolchain;
-      env = cuda // {
+      inherit (torch) toolchain;
+      env = torch.environment // {
         # A failed extension is an error, not a warning.
         SAM2_BUILD_ALLOW_ERRORS = "0";
       };
     };
-  };
-
-  # Recipes with CUDA code of PyTorch's kind get the toolkit and torch.
-  cuda = {
-    CUDA_HOME = "/usr/local/cuda-13.0";
-    TORCH_CUDA_ARCH_LIST = builtins.concatStringsSep ";" cudaArchitectures;
   };
 
   plain = {

@@ -25,20 +25,17 @@ let
   cudaLabel = import ./cudaLabel.nix;
 
   debian = import ./debianRoots.nix { inherit debianTree root sources; };
-  unpackWheel = import ./unpackWheel.nix {
+  inPython = import ./inPython.nix {
     inherit inRoot;
     pythonRoot = debian.build-python;
+  };
+  unpackWheel = import ./unpackWheel.nix {
+    inherit inPython;
     installer = sources.buildWheel "installer";
   };
   buildSdist = import ./buildSdist.nix { inherit inRoot; };
-  overrideWheel = import ./overrideWheel.nix {
-    inherit inRoot;
-    pythonRoot = debian.build-python;
-  };
-  providedWheel = import ./providedWheel.nix {
-    inherit inRoot;
-    pythonRoot = debian.build-python;
-  };
+  overrideWheel = import ./overrideWheel.nix { inherit inPython; };
+  providedWheel = import ./providedWheel.nix { inherit inPython; };
   crateClosure = import ./crateClosure.nix;
   imageTool = import ./imageTool.nix {
     inherit
@@ -98,10 +95,7 @@ let
       variants
       ;
   };
-  pythonEnvironment = import ./pythonEnvironment.nix {
-    inherit inRoot;
-    pythonRoot = debian.build-python;
-  };
+  pythonEnvironment = import ./pythonEnvironment.nix { inherit inPython; };
   checkPackages = import ./checkPackages.nix { inherit debian inRoot pythonEnvironment; };
   mkRootFlake = import ./mkRootFlake.nix {
     inherit locks system variants;

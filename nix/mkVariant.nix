@@ -38,6 +38,7 @@ let
     inherit freeThreaded;
   };
 
+  byName = import ./byName.nix;
   packageLists = import ./package-lists.nix {
     inherit lock;
     gitSources = locks.sources.git;
@@ -46,22 +47,27 @@ let
   # NVIDIA's files are layer 01's; what Python wants to know of them comes with torch.
   isCuda = package: package.layer == "01-base-cuda";
 
-  # What builds need and the image does not.
-  buildTrees = builtins.listToAttrs (
-    map (package: {
-      inherit (package) name;
-      value = unpackWheel {
+  # A wheel as the variant's tree, with whatever differs from the usual.
+  unpack =
+    package: more:
+    unpackWheel (
+      {
         pname = package.name;
         inherit (package) version;
         inherit pythonDirectory;
-        wheel = sources.pypiFile package;
-      };
-    }) locks.python.build.package
+      }
+      // more
+    );
+
+  # What builds need and the image does not.
+  buildTrees = builtins.mapAttrs (_: package: unpack package { wheel = sources.pypiFile package; }) (
+    byName locks.python.build.package
   );
 
   # Where extensions of PyTorch are compiled.
   cudaToolchain = import ./cudaToolchain.nix {
     inherit
+      cudaArchitectures
       cudaTreeOf
       debian
       runCommand
@@ -75,11 +81,10 @@ let
 
   customPackages = import ./custom-packages.nix {
     inherit (definition) git;
-    torchToolchain = cudaToolchain.toolchain;
+    torch = cudaToolchain;
     inherit
       buildSdist
       buildTrees
-      cudaArchitectures
       debian
       interpreter
       sources
@@ -96,7 +101,6 @@ let
     // {
       inherit
         buildSdist
-        cudaArchitectures
         cudaLabel
         inRoot
         interpreter
@@ -113,25 +117,27 @@ let
     else
       kernels.${package.name}.wheel or (customPackages.wheelOf package);
 
-  overrides = builtins.listToAttrs (
-    map (one: {
-      inherit (one) name;
-      value = one;
-    }) (definition.override or [ ])
-  );
+  overrides = byName (definition.override or [ ]);
+  withMetadata =
+    package: changes:
+    overrideWheel (
+      {
+        pname = package.name;
+        inherit (package) version;
+        wheel = wheelOf package;
+      }
+      // changes
+    );
   # The package's wheel as it is installed.
-  overridden =
-    package: wheel:
+  installedWheel =
+    package:
     let
       override = overrides.${package.name} or null;
     in
     if override == null then
-      wheel
+      wheelOf package
     else
-      overrideWheel {
-        pname = package.name;
-        inherit (package) version;
-        inherit wheel;
+      withMetadata package {
         origin = "the override of ${package.name} in package-lists/variants.toml";
         drop = override.drop or [ ];
         tags = override.tags or [ ];
@@ -139,11 +145,8 @@ let
 
   treeOf =
     package:
-    unpackWheel {
-      pname = package.name;
-      inherit (package) version;
-      inherit pythonDirectory;
-      wheel = overridden package (wheelOf package);
+    unpack package {
+      wheel = installedWheel package;
       include = if isCuda package then [ "*.dist-info/*" ] else [ ];
       suffix = if isCuda package then "-metadata" else "";
       links = sharedFiles package.name;
@@ -162,17 +165,10 @@ let
       wheel = sources.pypiFile package;
     };
 
-  # A package of a git tree has no version of its own in the lock.
   gitTreeOf =
     package:
-    unpackWheel {
-      pname = package.name;
-      inherit (package) version;
-      inherit pythonDirectory;
-      wheel = overrideWheel {
-        pname = package.name;
-        inherit (package) version;
-        wheel = wheelOf package;
+    unpack package {
+      wheel = withMetadata package {
         origin = "`requires` of git.${package.name} in package-lists/sources.toml";
         requires = locks.sources.git.${package.name}.requires or [ ];
       };
@@ -180,10 +176,7 @@ let
 
   providedTreeOf =
     package:
-    unpackWheel {
-      pname = package.name;
-      inherit (package) version;
-      inherit pythonDirectory;
+    unpack package {
       wheel = providedWheel package;
       suffix = "-metadata";
     };

@@ -3,12 +3,10 @@
   and where its tags are wrong. What is installed then says what was locked, so that
   `pip check` holds.
 
-  Type: overrideWheel :: { inRoot, pythonRoot } -> AttrSet -> Derivation
+  Type: overrideWheel :: { inPython } -> AttrSet -> Derivation
 */
 {
-  inRoot,
-  # Tree with /usr/bin/python3.
-  pythonRoot,
+  inPython,
 }:
 {
   # Distribution name and version, for the store path.
@@ -25,10 +23,8 @@
   # Its tags, in place of its own; none keeps them.
   tags ? [ ],
 }:
-inRoot {
+inPython {
   name = "${pname}-${version}-overridden";
-  lowers = [ pythonRoot ];
-  interpreter = "/usr/bin/python3";
   script = ./scripts/override-wheel.py;
   env = {
     inherit origin wheel;

@@ -24,14 +24,7 @@ let
 
   byLayer = builtins.groupBy (package: package.layer) (packages ++ git ++ provided);
   ofLayer = layer: byLayer.${layer} or [ ];
-  byName =
-    list:
-    builtins.listToAttrs (
-      map (package: {
-        inherit (package) name;
-        value = package;
-      }) list
-    );
+  byName = import ./byName.nix;
 in
 {
   inherit ofLayer;

@@ -1,12 +1,10 @@
 /**
   A wheel that holds metadata only, for a distribution whose files another one brings.
 
-  Type: providedWheel :: { inRoot, pythonRoot } -> AttrSet -> Derivation
+  Type: providedWheel :: { inPython } -> AttrSet -> Derivation
 */
 {
-  inRoot,
-  # Tree with /usr/bin/python3.
-  pythonRoot,
+  inPython,
 }:
 # An entry `provided` of the lock.
 {
@@ -15,10 +13,8 @@
   by,
   ...
 }:
-inRoot {
+inPython {
   name = "${name}-${version}-provided-wheel";
-  lowers = [ pythonRoot ];
-  interpreter = "/usr/bin/python3";
   script = ./scripts/provided-wheel.py;
   env = {
     inherit by version;

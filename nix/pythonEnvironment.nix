@@ -2,12 +2,10 @@
   All distributions of a variant as one tree of links, for builds and shells that need the
   whole environment: overlayfs takes some sixty lower trees, a variant has some two hundred.
 
-  Type: pythonEnvironment :: { inRoot, pythonRoot } -> AttrSet -> Derivation
+  Type: pythonEnvironment :: { inPython } -> AttrSet -> Derivation
 */
 {
-  inRoot,
-  # Tree with /usr/bin/python3.
-  pythonRoot,
+  inPython,
 }:
 # The final layer of a variant.
 layer:
@@ -18,10 +16,8 @@ let
   );
   isInterpreter = entry: entry.path == "${layer.interpreter}";
 in
-inRoot {
+inPython {
   name = "python-environment";
-  lowers = [ pythonRoot ];
-  interpreter = "/usr/bin/python3";
   script = ./scripts/link-trees.py;
   # The interpreter stays a tree of its own: behind a link it would take the store for its prefix.
   env.trees = map (entry: entry.path) (builtins.filter (entry: !isInterpreter entry) entries);

@@ -5,12 +5,10 @@
   It runs in a small Debian root with its own Python, so a wheel's tree depends neither on
   our CPython nor on the layers below: editing either unpacks no wheel again.
 
-  Type: unpackWheel :: { inRoot, pythonRoot, installer } -> AttrSet -> Derivation
+  Type: unpackWheel :: { inPython, installer } -> AttrSet -> Derivation
 */
 {
-  inRoot,
-  # Tree with /usr/bin/python3.
-  pythonRoot,
+  inPython,
   # Fixed output of the `installer` wheel.
   installer,
 }:
@@ -30,10 +28,8 @@
   # Path below site-packages -> { target, copy }: large files that another package has too.
   links ? { },
 }:
-inRoot {
+inPython {
   name = "${pname}-${version}${suffix}";
-  lowers = [ pythonRoot ];
-  interpreter = "/usr/bin/python3";
   script = ./scripts/install-wheel.py;
   env = {
     inherit installer pythonDirectory wheel;
