@@ -3,7 +3,6 @@
 use std::fs::File;
 use std::io::{self, Read, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use sha2::Digest as _;
@@ -13,16 +12,11 @@ use ureq::http::{Response, StatusCode, header};
 use super::http::{Candidate, Http, Request, RequestError};
 use super::locate::Locations;
 use super::progress::{FileProgress, Progress};
+use super::retry::{ATTEMPTS, pause};
 use crate::ctx::Ctx;
 use crate::error;
 use crate::lock::{Origin, Sha256};
 
-/// Failures in a row, without a byte between them, before the next candidate is asked.
-pub(super) const ATTEMPTS: u32 = 4;
-/// The first pause between attempts; each next one is twice as long.
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
-/// No server is waited for longer than this, whatever it asks.
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// No source is as large; guards a lock entry without a size.
 const MAX_SIZE: u64 = 64 << 30;
 
@@ -211,7 +205,7 @@ impl<'a> Downloader<'a> {
                     request.message
                 )));
             }
-            self.pause(n_failures, request.retry_after)?;
+            pause(self.ctx, n_failures, request.retry_after)?;
         }
         part.verify(job, bar)
     }
@@ -290,54 +284,6 @@ impl<'a> Downloader<'a> {
             }
             part.append(&buffer[..count])?;
             bar.advance(count as u64);
-        }
-    }
-
-    fn pause(&self, n_failures: u32, asked: Option<Duration>) -> Result<()> {
-        pause(self.ctx, n_failures, asked)
-    }
-}
-
-/// Waits before the next attempt: exponential, with jitter so that clients spread out.
-///
-/// # Errors
-/// The user stops the run meanwhile.
-pub(super) fn pause(ctx: &Ctx, n_failures: u32, asked: Option<Duration>) -> Result<()> {
-    const SLICE: Duration = Duration::from_millis(100);
-    let exponential = FIRST_PAUSE * 2_u32.saturating_pow(n_failures.saturating_sub(1));
-    let mut left = asked
-        .unwrap_or_else(|| exponential.mul_f64(0.5 + fastrand::f64()))
-        .min(LONGEST_PAUSE);
-    while left > Duration::ZERO {
-        ctx.check_interrupted()?;
-        std::thread::sleep(left.min(SLICE));
-        left = left.saturating_sub(SLICE);
-    }
-    Ok(())
-}
-
-/// Sends a request until it is answered or the attempts are used up.
-///
-/// # Errors
-/// The last failure; or the run was interrupted.
-pub(super) fn send_with_retries(
-    ctx: &Ctx,
-    http: &Http,
-    url: &str,
-    request: Request<'_>,
-) -> Result<Response<Body>> {
-    let mut n_failures = 0;
-    loop {
-        ctx.check_interrupted()?;
-        match http.send(url, request) {
-            Ok(response) => return Ok(response),
-            Err(failure) => {
-                n_failures += 1;
-                if !failure.transient || n_failures >= ATTEMPTS {
-                    return Err(failure.into());
-                }
-                pause(ctx, n_failures, failure.retry_after)?;
-            }
         }
     }
 }

@@ -260,14 +260,18 @@ impl Http {
     }
 }
 
+/// Whether the same request may be answered otherwise later.
+pub(super) fn is_transient(status: StatusCode) -> bool {
+    status.is_server_error()
+        || status == StatusCode::TOO_MANY_REQUESTS
+        || status == StatusCode::REQUEST_TIMEOUT
+}
+
 pub(super) fn accept(response: Response<Body>) -> Result<Response<Body>, RequestError> {
     let status = response.status();
     if status.is_success() || status == StatusCode::RANGE_NOT_SATISFIABLE {
         return Ok(response);
     }
-    let transient = status.is_server_error()
-        || status == StatusCode::TOO_MANY_REQUESTS
-        || status == StatusCode::REQUEST_TIMEOUT;
     let retry_after = response
         .headers()
         .get(header::RETRY_AFTER)
@@ -276,7 +280,7 @@ pub(super) fn accept(response: Response<Body>) -> Result<Response<Body>, Request
         .map(Duration::from_secs);
     Err(RequestError {
         message: format!("the server answers {status}"),
-        transient,
+        transient: is_transient(status),
         retry_after,
         status: Some(status.as_u16()),
     })

@@ -13,6 +13,7 @@ mod progress;
 mod pypi;
 mod registry;
 mod resolver;
+mod retry;
 
 pub use apt::Mirrors;
 pub use download::{Done, Downloader, Job, is_fatal};

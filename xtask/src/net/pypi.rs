@@ -9,8 +9,8 @@ use serde::Deserialize;
 use url::Url;
 use xshell::{Shell, cmd};
 
-use super::download::send_with_retries;
 use super::http::{Candidate, Http, Request, redacted};
+use super::retry::retry;
 use crate::ctx::Ctx;
 use crate::error;
 use crate::lock::Sha256;
@@ -151,7 +151,7 @@ impl Indexes {
             accept: Some(ACCEPT),
             ..Request::default()
         };
-        let mut response = send_with_retries(ctx, http, url, request)?;
+        let mut response = retry(ctx, &redacted(url), || Ok(http.send(url, request)?))?;
         let is_json = response
             .body()
             .mime_type()

@@ -18,8 +18,8 @@ use ureq::{Body, SendBody};
 use url::Url;
 
 use super::credentials::{self, Login};
-use super::download::{ATTEMPTS, pause};
-use super::http::{Http, RequestError};
+use super::http::{Http, RequestError, accept, is_transient, transport_error};
+use super::retry::{Stop, retry};
 use crate::ctx::Ctx;
 use crate::error;
 
@@ -328,23 +328,10 @@ impl<'a> Registry<'a> {
     }
 
     fn retry<T>(&self, attempt: &dyn Fn() -> Result<T, Stop>) -> Result<T> {
-        let mut n_failures = 0;
-        loop {
-            self.ctx.check_interrupted()?;
-            let failure = match attempt() {
-                Ok(value) => return Ok(value),
-                Err(Stop::Fatal(error)) => return Err(error),
-                Err(Stop::Request(failure)) => failure,
-            };
-            n_failures += 1;
-            if !failure.transient || n_failures >= ATTEMPTS {
-                return Err(self.refusal(&failure));
-            }
-            self.ctx
-                .ui
-                .detail(format!("{}: {failure}; trying again", self.name));
-            pause(self.ctx, n_failures, failure.retry_after)?;
-        }
+        retry(self.ctx, &self.name, attempt).map_err(|stop| match stop {
+            Stop::Request(failure) => self.refusal(&failure),
+            Stop::Fatal(error) => error,
+        })
     }
 
     fn refusal(&self, failure: &RequestError) -> anyhow::Error {
@@ -442,12 +429,9 @@ impl<'a> Registry<'a> {
                 agent.run(request.map_err(|source| RequestError::permanent(source.to_string()))?)
             }
         };
-        let response = result.map_err(|source| super::http::transport_error(&source))?;
-        if response.status().is_server_error()
-            || response.status() == StatusCode::TOO_MANY_REQUESTS
-            || response.status() == StatusCode::REQUEST_TIMEOUT
-        {
-            return super::http::accept(response);
+        let response = result.map_err(|source| transport_error(&source))?;
+        if is_transient(response.status()) {
+            return accept(response);
         }
         Ok(response)
     }
@@ -490,12 +474,12 @@ impl<'a> Registry<'a> {
             .http
             .agent(&url, None)?
             .run(request)
-            .map_err(|source| super::http::transport_error(&source))?;
-        let mut response = super::http::accept(response)?;
+            .map_err(|source| transport_error(&source))?;
+        let mut response = accept(response)?;
         let text = response
             .body_mut()
             .read_to_string()
-            .map_err(|source| super::http::transport_error(&source))?;
+            .map_err(|source| transport_error(&source))?;
         let token: Token = serde_json::from_str(&text)
             .map_err(|source| RequestError::permanent(format!("no token: {source}")))?;
         let token = token
@@ -544,32 +528,6 @@ impl Read for Counted<'_> {
         self.n_left = self.n_left.saturating_sub(n_bytes as u64);
         self.sent.fetch_add(n_bytes as u64, Ordering::Relaxed);
         Ok(n_bytes)
-    }
-}
-
-enum Stop {
-    Request(RequestError),
-    Fatal(anyhow::Error),
-}
-
-impl std::fmt::Display for Stop {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Stop::Request(error) => error.fmt(formatter),
-            Stop::Fatal(error) => write!(formatter, "{error:#}"),
-        }
-    }
-}
-
-impl From<RequestError> for Stop {
-    fn from(error: RequestError) -> Self {
-        Stop::Request(error)
-    }
-}
-
-impl From<anyhow::Error> for Stop {
-    fn from(error: anyhow::Error) -> Self {
-        Stop::Fatal(error)
     }
 }
 
