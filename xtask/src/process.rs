@@ -168,12 +168,15 @@ impl Running {
     }
 }
 
+fn pid_of(child: &Child) -> Option<rustix::process::Pid> {
+    i32::try_from(child.id())
+        .ok()
+        .and_then(rustix::process::Pid::from_raw)
+}
+
 /// Asks a program to stop, as Ctrl-C does.
 pub fn interrupt(child: &Child) {
-    let pid = i32::try_from(child.id())
-        .ok()
-        .and_then(rustix::process::Pid::from_raw);
-    if let Some(pid) = pid {
+    if let Some(pid) = pid_of(child) {
         // It may just have ended by itself, which is what we want.
         let _sent = rustix::process::kill_process(pid, rustix::process::Signal::INT);
     }
@@ -181,10 +184,7 @@ pub fn interrupt(child: &Child) {
 
 /// Ends a program that leads a process group, and all that it started.
 pub fn kill_group(child: &Child) {
-    let pid = i32::try_from(child.id())
-        .ok()
-        .and_then(rustix::process::Pid::from_raw);
-    if let Some(pid) = pid {
+    if let Some(pid) = pid_of(child) {
         // It may just have ended by itself, which is what we want.
         let _sent = rustix::process::kill_process_group(pid, rustix::process::Signal::KILL);
     }
@@ -220,7 +220,11 @@ pub fn find(program: &str) -> Option<std::path::PathBuf> {
         })
 }
 
-fn spawn(command: &mut Command, text: &str) -> Result<Child> {
+/// Starts a program; `text` is what an error calls the command.
+///
+/// # Errors
+/// The program is missing, or cannot be started.
+pub fn spawn(command: &mut Command, text: &str) -> Result<Child> {
     command.spawn().map_err(|source| {
         let program = command.get_program().to_string_lossy().into_owned();
         let failure = if source.kind() == std::io::ErrorKind::NotFound {

@@ -11,7 +11,6 @@ use anyhow::{Context as _, Result};
 use super::invocation::signal_of_status;
 use super::{Ended, Invocation};
 use crate::ctx::Ctx;
-use crate::error;
 use crate::process;
 
 /// How often a running program is looked at.
@@ -31,14 +30,13 @@ pub(super) fn run(
 ) -> Result<Ended> {
     let program = command.get_program().to_string_lossy().into_owned();
     let start = Instant::now();
-    let mut child = command
+    command
         // A group of its own, so that its children end with it.
         .process_group(0)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(|error| error::environment(format!("cannot start `{program}`: {error}")))?;
+        .stderr(Stdio::piped());
+    let mut child = process::spawn(&mut command, &program)?;
     let mut stdin = child.stdin.take().context("child without stdin")?;
     let input = invocation.stdin.bytes.clone();
     let writer = std::thread::spawn(move || stdin.write_all(&input));

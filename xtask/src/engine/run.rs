@@ -230,15 +230,18 @@ impl Runner {
                 EngineKind::Docker => &[],
                 EngineKind::Podman => &["--time", "0"],
             };
-            // The container may have ended by itself; there is nobody left to tell.
-            let _removed = Command::new(engine.kind().program())
+            let program = engine.kind().program();
+            let mut remove = Command::new(program);
+            remove
                 .args(["rm", "--force", "--volumes"])
                 .args(at_once)
                 .arg(name)
                 .stdin(Stdio::null())
                 .stdout(Stdio::null())
-                .stderr(Stdio::null())
-                .status();
+                .stderr(Stdio::null());
+            // The container may have ended by itself; there is nobody left to tell.
+            let _removed =
+                process::spawn(&mut remove, program).and_then(|mut child| Ok(child.wait()?));
         }
     }
 
