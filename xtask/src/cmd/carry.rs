@@ -20,7 +20,7 @@ use crate::ui;
 const MIN_SECONDS: f64 = 60.0;
 /// A tree that was built faster than this is built again sooner than it is carried.
 const MIN_BYTES_PER_SECOND: f64 = 20e6;
-/// The measured times, carried along: they say what is worth it.
+/// The measured times' name in the directory: they say what is worth carrying.
 const TIMES: &str = "build-times.json";
 
 /// What `nix path-info --json` says of a path.
@@ -74,7 +74,7 @@ fn save(ctx: &Ctx, args: &crate::cli::CarrySaveArgs) -> Result<()> {
                 .args(&worth),
         )?;
     }
-    let measured = ctx.cache.join(TIMES);
+    let measured = Times::path(ctx);
     if measured.is_file() {
         fs_err::copy(measured, directory.join(TIMES))?;
     }
@@ -110,7 +110,7 @@ fn restore(ctx: &Ctx, directory: &std::path::Path) -> Result<()> {
         "--from",
         &store,
     ]))?;
-    let (saved, own) = (directory.join(TIMES), ctx.cache.join(TIMES));
+    let (saved, own) = (directory.join(TIMES), Times::path(ctx));
     if saved.is_file() && !own.exists() {
         crate::fs::write_atomic(&own, &fs_err::read(saved)?)?;
     }

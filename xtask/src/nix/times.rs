@@ -53,7 +53,8 @@ pub struct Estimate {
 }
 
 impl Times {
-    fn path(ctx: &Ctx) -> PathBuf {
+    /// The file of what was measured on this machine.
+    pub fn path(ctx: &Ctx) -> PathBuf {
         ctx.cache.join("build-times.json")
     }
 
@@ -147,12 +148,13 @@ impl Times {
             };
             estimate.n_builds += 1;
             estimate.n_objects += usize::from(n_architectures(&node.name) > 0);
-            match self.get(&node.name) {
-                Some(seconds) => sum += seconds,
-                None => estimate.n_unmeasured += 1,
-            }
-            if self.get(&node.name).is_some() && self.measured_here(&node.name).is_none() {
+            if let Some(seconds) = self.measured_here(&node.name) {
+                sum += seconds;
+            } else if let Some(seconds) = self.measured_elsewhere(&node.name) {
                 estimate.n_measured_elsewhere += 1;
+                sum += seconds;
+            } else {
+                estimate.n_unmeasured += 1;
             }
             self.chain(graph, missing, drv_path, &mut chains);
         }
