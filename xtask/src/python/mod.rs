@@ -23,6 +23,6 @@ pub use inputs::LAYERS;
 pub use name::PackageName;
 pub use requirement::{Requirement, parse_list};
 pub use sources::{check as check_sources, update as update_sources};
-pub use update::{Checked, Options, VariantUpdate, check, check_exclusions, update};
+pub use update::{Checked, Options, VariantUpdate, check, check_exclusions, read_lock, update};
 pub use variants::{Direct, Provided, Variant, Variants};
 pub use wheel::{Abi, Target, WheelFilename};

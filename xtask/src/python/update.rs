@@ -154,8 +154,11 @@ pub fn update(ctx: &Ctx, options: &Options) -> Result<Vec<VariantUpdate>> {
     Ok(updates)
 }
 
-/// The committed lock, and whether it is as it was written.
-fn read_lock(ctx: &Ctx, name: &str) -> Result<Option<(PythonLock, bool)>> {
+/// The committed lock, and whether it is as it was written; `None` where there is none yet.
+///
+/// # Errors
+/// It cannot be read.
+pub fn read_lock(ctx: &Ctx, name: &str) -> Result<Option<(PythonLock, bool)>> {
     let path = ctx.locks().join(format!("python/{name}.toml"));
     if !path.exists() {
         return Ok(None);

@@ -10,7 +10,7 @@ use super::place::python_lock;
 use super::{Place, Run, gather, tell};
 use crate::check::{IMPORTS, ImportRules};
 use crate::engine::{Ended, Input, Invocation, Word};
-use crate::lock::PythonLock;
+use crate::python;
 use crate::report::{CheckReport, ImportsReport, Judge, ScriptDocument, Verdict};
 
 /// The script, run by the image's own Python.
@@ -153,11 +153,11 @@ fn known_to_any_lock(run: &Run<'_>) -> Result<BTreeSet<String>> {
     let mut names = BTreeSet::new();
     for entry in fs_err::read_dir(run.ctx.locks().join("python"))? {
         let path = entry?.path();
-        if path
-            .extension()
-            .is_some_and(|extension| extension == "toml")
-        {
-            let lock: PythonLock = toml::from_str(&fs_err::read_to_string(&path)?)?;
+        let name = path.file_name().and_then(|name| name.to_str());
+        let Some(name) = name.and_then(|name| name.strip_suffix(".toml")) else {
+            continue;
+        };
+        if let Some((lock, _)) = python::read_lock(run.ctx, name)? {
             names.extend(lock.names());
         }
     }

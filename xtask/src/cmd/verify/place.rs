@@ -13,7 +13,7 @@ use crate::engine::{Engine, EngineImage, EngineKind, Invocation, Runner};
 use crate::error;
 use crate::lock::PythonLock;
 use crate::process;
-use crate::python::PackageName;
+use crate::python::{self, PackageName};
 use crate::report::{CheckReport, DeviceReport, GpuReport, ImageReport, RuntimeReport, Verdict};
 
 /// The word for the host in `--runtime`.
@@ -301,15 +301,9 @@ fn not_as_built(engine: &Engine, image: &Image, found: &EngineImage) -> error::F
 
 /// The lock of the variant, as its image has it; `None` where it has none yet.
 pub(super) fn python_lock(run: &Run<'_>) -> Result<Option<PythonLock>> {
-    let file = format!("python/{}.toml", run.variant.name);
-    let path = run.ctx.locks().join(file);
-    if !path.is_file() {
+    let Some((mut lock, _)) = python::read_lock(run.ctx, &run.variant.name)? else {
         return Ok(None);
-    }
-    let mut lock: PythonLock =
-        toml::from_str(&fs_err::read_to_string(&path)?).map_err(|error| {
-            error::bad_input(format!("`{}` cannot be read: {error}", path.display()))
-        })?;
+    };
     if run.variant.without_git {
         lock.git.clear();
     }
