@@ -167,14 +167,7 @@ fn err_every_fault_is_named() {
         "proves = 'it ends well'\ntimeout_s = 300\nscript = 'crashes.py'\n",
     );
     checkout.write(&format!("{LOW}/crashes.py"), CRASH);
-    checkout.write(
-        "scripts/check-imports.py",
-        include_str!("../../../scripts/check-imports.py"),
-    );
-    checkout.write(
-        "package-lists/locks/python/tiny.toml",
-        include_str!("fixture/python-lock.toml"),
-    );
+    checkout.write_python_lock();
     for kind in engines() {
         let ran = verify(&checkout, kind, &image, "other", &[]);
         for (check, result, text) in [

@@ -124,6 +124,18 @@ impl Checkout {
         assert!(status.unwrap().success());
     }
 
+    /// A lock of two distributions, and the script that imports them.
+    pub(crate) fn write_python_lock(&self) {
+        self.write(
+            "scripts/check-imports.py",
+            include_str!("../../../scripts/check-imports.py"),
+        );
+        self.write(
+            "package-lists/locks/python/tiny.toml",
+            include_str!("fixture/python-lock.toml"),
+        );
+    }
+
     /// Writes the documents that the image tool would write: the sandbox has only a shell.
     pub(crate) fn write_layers(&self, content: &str) {
         let mut specs = Vec::new();

@@ -103,14 +103,7 @@ fn ok_imports() {
         .output()
         .is_ok_and(|output| output.status.success())
     {
-        checkout.write(
-            "scripts/check-imports.py",
-            include_str!("../../../scripts/check-imports.py"),
-        );
-        checkout.write(
-            "package-lists/locks/python/tiny.toml",
-            include_str!("fixture/python-lock.toml"),
-        );
+        checkout.write_python_lock();
         checkout.write(
             "layers/01-low/checks/imports.toml",
             "[needs-gpu]\nno-such-thing = 'loads libcuda.so.1'\n",
