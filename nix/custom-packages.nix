@@ -78,10 +78,17 @@ let
       '';
     };
 
-    # With CUDA its CMake compiles for the build machine's device alone.
-    dlib.env = {
-      DLIB_NO_GUI_SUPPORT = "ON";
-      DLIB_USE_CUDA = "OFF";
+    dlib = {
+      env = {
+        DLIB_NO_GUI_SUPPORT = "ON";
+        # With CUDA its CMake compiles for the build machine's device alone.
+        DLIB_USE_CUDA = "OFF";
+      };
+      # Else it asks the build machine's processor. Every host of a CUDA 13 device has AVX.
+      patch = ''
+        sed -i '1i set(SSE4_IS_AVAILABLE_ON_HOST 1)\nset(AVX_IS_AVAILABLE_ON_HOST 1)' \
+            tools/python/CMakeLists.txt
+      '';
     };
 
     # The command `test` left setuptools with version 72.
