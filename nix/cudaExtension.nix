@@ -4,7 +4,8 @@
   gets those objects instead of compiling (design D11). An interrupted build goes on with
   the objects it has.
 
-  An object depends on compiler, headers, source and flags alone. `setup.py` decides which
+  An object depends on compiler, headers, source and flags alone, and on Python only where its
+  module says so: variants with different Pythons share the others. `setup.py` decides which
   files belong to the extension and how they are compiled: the build of the wheel fails
   when it asks for a file or a flag that is not named here, or not for one that is.
 
@@ -24,6 +25,8 @@
   sitePackages,
   # Trees in which `setup.py` runs: toolchain, CUDA, PyTorch.
   toolchain,
+  # Tree with PyTorch's headers in `/opt/torch/include`.
+  torchHeaders,
 }:
 {
   pname,
@@ -50,11 +53,13 @@ let
     "-fPIC"
   ];
   torchIncludes = [
-    "${sitePackages}/torch/include"
-    "${sitePackages}/torch/include/torch/csrc/api/include"
+    "/opt/torch/include"
+    "/opt/torch/include/torch/csrc/api/include"
     "/usr/local/cuda-13.0/include"
-    "/usr/local/include/${pythonDirectory}"
   ];
+  # Where `setup.py` has them.
+  torchInclude = "${sitePackages}/torch/include";
+  pythonInclude = "/usr/local/include/${pythonDirectory}";
 
   architectureFlags =
     architecture:
@@ -72,18 +77,19 @@ let
     module: unit:
     let
       file = builtins.elemAt (builtins.match "(.*/)?([^/]*)\\.cu" unit) 1;
+      usesPython = module.usesPython or false;
     in
     inRoot {
       # The version last: the time that another version took is a good guess.
       name = "${file}-${pname}-${cudaLabel module.architectures}-${version}";
-      lowers = compiler ++ (if module.usesPython or false then [ interpreter ] else [ ]);
+      lowers = compiler ++ (if usesPython then [ interpreter ] else [ ]);
       interpreter = "/build/applets/sh";
       script = ./scripts/compile-unit.sh;
       env = {
         inherit source unit;
         flags =
           map (path: "-I/build/source/${path}") (module.includes or [ ])
-          ++ map (path: "-I${path}") torchIncludes
+          ++ map (path: "-I${path}") (torchIncludes ++ (if usesPython then [ pythonInclude ] else [ ]))
           ++ torchFlags
           ++ module.flags
           ++ [
@@ -123,10 +129,18 @@ in
   wheel = buildSdist {
     inherit pname source version;
     lowers = toolchain;
-    inherit patch;
+    patch = ''
+      diff -r "$torchHeaders" "$torchInclude" >&2 || {
+          echo "error: the headers of this variant's PyTorch are not those that the objects were compiled with; remove kernels_of from package-lists/variants.toml" >&2
+          exit 1
+      }
+    ''
+    + patch;
     env =
       environment
       // {
+        inherit pythonInclude torchInclude;
+        torchHeaders = "${torchHeaders}/root/opt/torch/include";
         PYTORCH_NVCC = "python3 ${./scripts/reuse-object.py}";
         units = builtins.attrNames objects;
         objects = builtins.attrValues objects;

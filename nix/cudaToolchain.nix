@@ -1,8 +1,8 @@
 /**
-  Trees in which CUDA extensions of PyTorch are compiled (`compiler`) and linked (`toolchain`),
-  and the environment of the latter.
+  Trees in which CUDA extensions of PyTorch are compiled (`compiler`, with PyTorch's headers in
+  `/opt/torch/include`) and linked (`toolchain`), and the environment of the latter.
 
-  Type: AttrSet -> { compiler :: [ Path ], environment :: AttrSet, toolchain :: [ Path ] }
+  Type: AttrSet -> { compiler :: [ Path ], environment :: AttrSet, toolchain :: [ Path ], torchHeaders :: Path }
 */
 {
   # The variant's locked distributions by name.
@@ -12,6 +12,8 @@
   # Tree of a CUDA wheel's files.
   cudaTreeOf,
   debian,
+  # The PyTorch whose headers CUDA sources are compiled with.
+  headersOf,
   runCommand,
   sitePackages,
   sources,
@@ -54,19 +56,24 @@ let
     ln -s /usr/local/cuda-13.0 "$out/root$sitePackages/nvidia/cu13"
     ln -s /usr/local/cuda-13.0 "$out/root$sitePackages/nvidia/cudnn"
   '';
-  # An object that depended on the whole tree would also depend on how wheels are unpacked.
+  # An object that depended on the whole tree would also depend on how wheels are unpacked. The
+  # place is no Python's, so that variants with different Pythons can have the same objects.
   torchHeaders =
-    runCommand "torch-${byName.torch.version}-headers"
-      {
-        inherit sitePackages;
-        wheel = sources.pypiFile byName.torch;
-      }
-      ''
-        mkdir -p "$out/root$sitePackages"
-        unzip -q "$wheel" 'torch/include/*' -d "$out/root$sitePackages"
-      '';
+    if headersOf.version == byName.torch.version then
+      runCommand "torch-${headersOf.version}-headers"
+        {
+          wheel = sources.pypiFile headersOf;
+        }
+        ''
+          mkdir -p "$out/root/opt"
+          unzip -q "$wheel" 'torch/include/*' -d "$out/root/opt"
+        ''
+    else
+      throw "kernels_of in package-lists/variants.toml: that variant has torch ${headersOf.version}, this one ${byName.torch.version}; remove the key";
 in
 {
+  inherit torchHeaders;
+
   # What `torch.utils.cpp_extension` reads.
   environment = {
     CUDA_HOME = "/usr/local/cuda-13.0";

@@ -77,6 +77,7 @@ let
       ;
     inherit (customPackages) toolchain;
     inherit (packageLists) byName;
+    headersOf = (byName locks.python.${definition.kernels_of or name}.package).torch;
   };
 
   customPackages = import ./custom-packages.nix {

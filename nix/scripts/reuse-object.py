@@ -2,7 +2,8 @@
 
 Copies the object that another derivation compiled ($units and $objects, side by side), and
 fails when setup.py asks for other flags than that one was compiled with. The architectures
-are the variant's choice and the number of threads changes nothing, so neither is compared.
+are the variant's choice and the number of threads changes nothing, so neither is compared; an
+object that includes Python's headers would not have been compiled without them.
 With `--all-used`, fails when there is an object that setup.py did not ask for.
 """
 
@@ -41,8 +42,20 @@ def flags_of(arguments):
             source = argument
         else:
             # PyTorch quotes one flag twice; nvcc removes the quotes itself.
-            flags.append(argument.strip("'"))
+            flags.append(where_compiled(argument.strip("'")))
     return flags, source, target
+
+
+def where_compiled(flag):
+    """PyTorch's headers are elsewhere where objects are compiled."""
+    in_torch = f"-I{os.environ['torchInclude']}"
+    if flag == in_torch or flag.startswith(f"{in_torch}/"):
+        return "-I/opt/torch/include" + flag.removeprefix(in_torch)
+    return flag
+
+
+def without_python(flags):
+    return [flag for flag in flags if flag != f"-I{os.environ['pythonInclude']}"]
 
 
 def reuse(arguments):
@@ -51,7 +64,8 @@ def reuse(arguments):
     if unit not in objects:
         sys.exit(f"error: setup.py compiles {unit}, which no derivation does; {WHERE}")
     with open(f"{objects[unit]}/flags") as file:
-        expected = file.read().splitlines()
+        expected = without_python(file.read().splitlines())
+    flags = without_python(flags)
     if flags != expected:
         missing = [flag for flag in flags if flag not in expected]
         other = [flag for flag in expected if flag not in flags]

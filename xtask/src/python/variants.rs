@@ -53,6 +53,10 @@ pub struct Variant {
     /// What its CUDA code is compiled for, instead of the file's list.
     #[serde(default)]
     pub cuda_architectures: Option<Vec<CudaArchitecture>>,
+    /// Variant with the same PyTorch release, with whose headers its CUDA objects are compiled:
+    /// those that do not need Python are then the same derivations.
+    #[serde(default)]
+    pub kernels_of: Option<String>,
     /// Distributions whose files another one brings.
     #[serde(default)]
     pub provided: Vec<Provided>,
@@ -138,6 +142,13 @@ impl Variants {
             if let Some(own) = &variant.cuda_architectures {
                 cuda::check_list(own).map_err(|reason| format!("variant `{name}`: {reason}"))?;
             }
+            if let Some(other) = &variant.kernels_of
+                && !variants.variant.contains_key(other)
+            {
+                return Err(format!(
+                    "variant `{name}`: kernels_of names `{other}`, which is not defined"
+                ));
+            }
         }
         Ok(variants)
     }
@@ -175,6 +186,16 @@ mod tests {
         assert_eq!(
             parse(all, "cuda_architectures = []").unwrap_err(),
             "variant `a`: no CUDA architecture is named"
+        );
+    }
+
+    #[test]
+    fn err_kernels_of_an_undefined_variant() {
+        let all = "cuda_architectures = ['8.0']";
+        assert!(parse(all, "kernels_of = 'a'").is_ok());
+        assert_eq!(
+            parse(all, "kernels_of = 'b'").unwrap_err(),
+            "variant `a`: kernels_of names `b`, which is not defined"
         );
     }
 }
