@@ -1,6 +1,7 @@
 /**
-  The image crate, built in the sandbox by Debian's rustc from the same source and lock as
-  xtask's, and linked statically: it runs wherever Nix runs (design D9).
+  The image crate, built in the sandbox by Debian's rustc from the same source and the same
+  crates as xtask's, and linked statically: it runs wherever Nix runs (design D9). It depends
+  on the locked crates that it needs, not on the lock, which names xtask's as well.
 
   Type: { crateClosure, debian, inRoot, mkSource, root } -> Derivation
 */
@@ -43,6 +44,5 @@ inRoot {
     crateIds = map (crate: "${crate.name}-${crate.version}:${crate.checksum}") crates;
     manifest = root + "/image/Cargo.toml";
     source = root + "/image/src";
-    cargoLock = root + "/Cargo.lock";
   };
 }

@@ -11,10 +11,9 @@ done
 
 cd /build/work
 cp "$manifest" Cargo.toml
-cp "$cargoLock" Cargo.lock
 cp -r "$source" src
 chmod -R u+w .
-# The lock has the other members' crates too; cargo drops them without looking for them.
+# No Cargo.lock: cargo has one version of each crate to choose from, the locked one.
 sed -i '/^\[dev-dependencies\]/,/^\[/{/^\[dev-dependencies\]/d;/^\[/!d}; /^\[\[bench\]\]/,/^$/d' Cargo.toml
 cat >.cargo/config.toml <<'EOF'
 [source.crates-io]
