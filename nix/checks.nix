@@ -6,7 +6,7 @@
 */
 {
   checkPackages,
-  # The wheel of a small CUDA extension, built for the default variant.
+  # The wheel of a small CUDA extension, built for the quick variant.
   cudaExtensionTest,
   imageTool,
   root,

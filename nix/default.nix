@@ -101,7 +101,7 @@ let
     inherit locks system variants;
     apps = import ./apps.nix { inherit checkPackages imageTool runCommand; };
     checks = import ./checks.nix {
-      cudaExtensionTest = (import ./cudaExtensionTest.nix variants.${locks.defaultVariant}).wheel;
+      cudaExtensionTest = (import ./cudaExtensionTest.nix variants.${locks.quickVariant}).wheel;
       inherit
         checkPackages
         imageTool

@@ -68,6 +68,7 @@ in
     );
   cargo = readTOML (root + "/Cargo.lock");
   defaultVariant = variantsFile.default;
+  quickVariant = variantsFile.quick;
   # Of variants that do not name their own.
   cudaArchitectures = variantsFile.cuda_architectures;
   variants =

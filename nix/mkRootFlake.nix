@@ -1,8 +1,8 @@
 /**
   The outputs of the root flake, from the layer flakes among its inputs.
 
-  Names without a variant are the default variant's: `layer04-pytorch`; any variant's have
-  it in front: `slim-layer04-pytorch`.
+  Names of packages and apps without a variant are the default variant's: `layer04-pytorch`;
+  any variant's have it in front: `slim-layer04-pytorch`.
 
   Type: mkRootFlake :: AttrSet -> AttrSet -> AttrSet
 */
@@ -34,6 +34,17 @@ let
   variantPackages = builtins.foldl' (
     packages: variantName: packages // packagesOf "${variantName}-" variantName
   ) { } allVariants;
+  appsOf =
+    prefix: variantName:
+    let
+      programs = apps final.layers.${variantName};
+    in
+    builtins.listToAttrs (
+      map (name: {
+        name = "${prefix}${name}";
+        value = programs.${name};
+      }) (builtins.attrNames programs)
+    );
   comfyui = final.layers.${locks.defaultVariant}.package;
 in
 {
@@ -52,8 +63,10 @@ in
     planFor = architectures: (layer.withArchitectures architectures).plan;
   }) final.layers;
 
-  apps.${system} = apps final.layers.${locks.defaultVariant};
-  # The others are checked by name: `nix flake check` must not begin hours of source builds.
-  checks.${system} = checks { ${locks.defaultVariant} = final.layers.${locks.defaultVariant}; };
-  devShells.${system}.default = devShell final.layers.${locks.defaultVariant};
+  apps.${system} = builtins.foldl' (
+    all: variantName: all // appsOf "${variantName}-" variantName
+  ) (appsOf "" locks.defaultVariant) allVariants;
+  # Neither may begin hours of source builds.
+  checks.${system} = checks { ${locks.quickVariant} = final.layers.${locks.quickVariant}; };
+  devShells.${system}.default = devShell final.layers.${locks.quickVariant};
 }

@@ -51,9 +51,12 @@ in
     expr = builtins.filter lacksGit (namesWhere (definition: definition ? omittedGit));
     expected = map (name: "${name}-nogit") (namesWhere (definition: definition.git));
   };
-  "locks.defaultVariantIsLocked" = {
-    expr = builtins.hasAttr locks.defaultVariant locks.variants;
-    expected = true;
+  "locks.namedVariantsAreLocked" = {
+    expr = builtins.filter (name: !(builtins.hasAttr name locks.variants)) [
+      locks.defaultVariant
+      locks.quickVariant
+    ];
+    expected = [ ];
   };
   "locks.everyLayerExists" = {
     expr = builtins.concatMap unknownLayers (builtins.attrNames locks.variants);

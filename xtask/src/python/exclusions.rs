@@ -305,6 +305,7 @@ mod tests {
         let variants = r#"
             schema_version = 1
             default = "small"
+            quick = "small"
             cuda_architectures = ["9.0"]
             [variant.small]
             abi = "cp314t"

@@ -319,6 +319,7 @@ mod tests {
             r#"
             schema_version = 1
             default = "one"
+            quick = "one"
             cuda_architectures = ["9.0"]
             [variant.one]
             abi = "cp314"

@@ -17,6 +17,8 @@ pub struct Variants {
     pub schema_version: u32,
     /// What is built when no variant is named.
     pub default: String,
+    /// What Nix takes where it must not begin a long build: checks, development shell.
+    pub quick: String,
     /// What CUDA code is compiled for, in variants that do not name their own.
     pub cuda_architectures: Vec<CudaArchitecture>,
     /// By name.
@@ -131,11 +133,12 @@ impl Variants {
                 variants.schema_version
             ));
         }
-        if !variants.variant.contains_key(&variants.default) {
-            return Err(format!(
-                "the default variant `{}` is not defined",
-                variants.default
-            ));
+        for (key, name) in [("default", &variants.default), ("quick", &variants.quick)] {
+            if !variants.variant.contains_key(name) {
+                return Err(format!(
+                    "{key} names `{name}`, a variant that is not defined"
+                ));
+            }
         }
         cuda::check_list(&variants.cuda_architectures)?;
         for (name, variant) in &variants.variant {
@@ -160,7 +163,7 @@ mod tests {
 
     fn parse(lists: &str, own: &str) -> Result<Variants, String> {
         Variants::parse(&format!(
-            "schema_version = 1\ndefault = 'a'\n{lists}\n[variant.a]\nabi = 'cp314t'\ntag = 't'\ndescription = 'd'\ngit = false\n{own}\n"
+            "schema_version = 1\ndefault = 'a'\nquick = 'a'\n{lists}\n[variant.a]\nabi = 'cp314t'\ntag = 't'\ndescription = 'd'\ngit = false\n{own}\n"
         ))
     }
 
