@@ -141,6 +141,7 @@ let
       withMetadata package {
         origin = "the override of ${package.name} in package-lists/variants.toml";
         drop = override.drop or [ ];
+        requires = override.requires or null;
         tags = override.tags or [ ];
       };
 

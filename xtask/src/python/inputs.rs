@@ -267,6 +267,11 @@ pub(super) fn list_sha256(inputs: &Inputs, job: &Job<'_>) -> Sha256 {
             .map(PackageName::to_string)
             .collect(),
     );
+    let requires = variant.overrides.iter().filter_map(|one| {
+        let requires = one.requires.as_ref()?;
+        Some(format!("{}: {}", one.name, requires.join(", ")))
+    });
+    block("overridden", requires.collect());
     block(
         "provided",
         variant

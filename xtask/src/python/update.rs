@@ -245,8 +245,9 @@ fn resolve(
     Ok(lock)
 }
 
-/// uv's settings that tell it what direct wheels require, so that it downloads none.
-fn direct_metadata(variant: &Variant) -> Result<String> {
+/// uv's settings that tell it what direct wheels require, so that it downloads none, and what
+/// overrides say that a distribution requires.
+fn metadata(variant: &Variant) -> Result<String> {
     let mut tables = Vec::new();
     for (name, direct) in &variant.direct {
         let file = resolution::file_of(&direct.url);
@@ -260,6 +261,14 @@ fn direct_metadata(variant: &Variant) -> Result<String> {
         table.insert("version".into(), wheel.version().into());
         table.insert("requires-dist".into(), direct.requires.clone().into());
         tables.push(table);
+    }
+    for one in &variant.overrides {
+        if let Some(requires) = &one.requires {
+            let mut table = toml::Table::new();
+            table.insert("name".into(), one.name.as_str().into());
+            table.insert("requires-dist".into(), requires.clone().into());
+            tables.push(table);
+        }
     }
     let settings = BTreeMap::from([("dependency-metadata", tables)]);
     Ok(toml::to_string(&settings)?)
@@ -298,7 +307,7 @@ fn write_inputs(
         writeln!(overrides, "{name} ; python_version < '0'")?;
     }
     write("overrides.txt", overrides)?;
-    write("uv.toml", direct_metadata(&job.variant)?)?;
+    write("uv.toml", metadata(&job.variant)?)?;
     if let Some(lock) = old {
         let mut held = String::new();
         for package in lock.packages.iter().filter(|package| package.url.is_none()) {
@@ -330,13 +339,18 @@ mod tests {
             url = "{url}"
             hash = "sha256-21pheRt9o8GqWkluZM1y29TvPvLLtpaA/UXcJVsNovM="
             requires = ["sympy>=1.13.3"]
+            [[variant.one.override]]
+            name = "sam3"
+            requires = ["numpy>=1.26"]
+            reason = "r"
+            lifts = "l"
             "#
         );
-        direct_metadata(&Variants::parse(&text).unwrap().variant["one"])
+        metadata(&Variants::parse(&text).unwrap().variant["one"])
     }
 
     #[test]
-    fn ok_direct_metadata() {
+    fn ok_metadata() {
         insta::assert_snapshot!(
             settings("https://h.example/torch-2.10.0%2Bcu130-cp314-cp314-linux_x86_64.whl").unwrap(),
             @r#"
@@ -344,6 +358,10 @@ mod tests {
         name = "torch"
         requires-dist = ["sympy>=1.13.3"]
         version = "2.10.0+cu130"
+
+        [[dependency-metadata]]
+        name = "sam3"
+        requires-dist = ["numpy>=1.26"]
         "#
         );
     }

@@ -88,6 +88,10 @@ pub struct Override {
     /// Requirements that it does not have; nothing else gets them either.
     #[serde(default)]
     pub drop: Vec<PackageName>,
+    /// All its requirements but those of extras, in place of its own, as PEP 508: where its
+    /// bounds exclude what works.
+    #[serde(default)]
+    pub requires: Option<Vec<String>>,
     /// Tags of its `WHEEL` file, in place of its own.
     #[serde(default)]
     pub tags: Vec<String>,
