@@ -179,7 +179,7 @@ let
   providedTreeOf =
     package:
     unpack package {
-      wheel = providedWheel package;
+      wheel = providedWheel package (wheelOf packageLists.byName.${package.by});
       suffix = "-metadata";
     };
 
