@@ -230,11 +230,20 @@ fn ok_provided_wheel() {
     let Some(scripts) = Scripts::new() else {
         return;
     };
-    let out = scripts.path("out");
+    fs_err::create_dir_all(scripts.path("in")).unwrap();
+    scripts.wheel(
+        "in/opencv_headless-5.0-py3-none-any.whl",
+        &[(
+            "opencv_headless-5.0.dist-info/METADATA",
+            "Metadata-Version: 2.4\nName: opencv-headless\nVersion: 5.0\nLicense: Apache 2.0\nRequires-Dist: numpy\nClassifier: License :: OSI Approved\nClassifier: Topic :: Vision\n\nLicense: this line is text\n",
+        )],
+    );
+    let (provider, out) = (scripts.path("in"), scripts.path("out"));
     let (done, _, error) = scripts.script(
         "provided-wheel.py",
         &[],
         &[
+            ("provider", provider.to_str().unwrap()),
             ("out", out.to_str().unwrap()),
             ("project", "opencv-python"),
             ("version", "5.0"),
@@ -244,11 +253,13 @@ fn ok_provided_wheel() {
     assert!(done, "{error}");
     let wheel = "out/opencv_python-5.0-py3-none-any.whl";
     insta::assert_snapshot!(scripts.show(wheel, "opencv_python-5.0.dist-info/METADATA"), @r"
-    Metadata-Version: 2.1
+    Metadata-Version: 2.4
     Name: opencv-python
     Version: 5.0
     Summary: Metadata only; the files are those of opencv-headless
     Requires-Dist: opencv-headless==5.0
+    License: Apache 2.0
+    Classifier: License :: OSI Approved
     ");
     let (verified, wrong, error) = scripts.python(&["-c", VERIFY_RECORD, wheel], &[]);
     assert!(verified, "{error}");
