@@ -1,13 +1,16 @@
 """The compiled distributions have the locked version and code for the variant's architectures.
 
 What `cuobjdump --list-elf --list-ptx` prints, read from the file itself: NVIDIA's wheels of
-the toolkit have no cuobjdump.
+the toolkit have no cuobjdump. A module that calls the driver must name its library, or it
+is imported on no machine.
 """
 
 import importlib.metadata
 import json
 import pathlib
+import re
 import struct
+import subprocess
 import sys
 
 RECORD = pathlib.Path("/usr/local/share/comfyui-boot/cuda-architectures.json")
@@ -48,6 +51,18 @@ def architectures(file):
     return found
 
 
+def calls_unnamed_driver(file):
+    """A function of the driver that a module calls though it does not name libcuda.so.1."""
+
+    def output(*command):
+        return subprocess.run([*command, file], capture_output=True, text=True, check=True).stdout
+
+    called = re.search(r"\bcu[A-Z]\w+", output("nm", "--dynamic", "--undefined-only"))
+    if called and "[libcuda.so.1]" not in output("readelf", "--dynamic"):
+        return called[0]
+    return None
+
+
 def expected(setting):
     """`12.0+PTX` is both; the suffix of `9.0a` is not part of the number."""
     code = {one.removesuffix("+PTX").rstrip("af") for one in setting}
@@ -78,6 +93,9 @@ for distribution, record in json.loads(RECORD.read_text()).items():
             continue
         found = architectures(own[0])
         print(f"{own[0].name}: {', '.join(sorted(found))}")
+        function = calls_unnamed_driver(own[0])
+        if function:
+            faults.append(f"{own[0]} calls {function} and does not name libcuda.so.1")
         if found != expected(setting):
             faults.append(
                 f"{own[0]} holds {sorted(found)}, the variant asks for {sorted(expected(setting))}"
