@@ -30,7 +30,9 @@ const CACHES: [(&str, &str); 3] = [
 ];
 
 pub(super) fn run(ctx: &Ctx, args: &CleanArgs) -> Result<()> {
-    let _lock = args.yes.then(|| Lock::of_run(ctx)).transpose()?;
+    // Both use what this removes.
+    let _run = args.yes.then(|| Lock::of_run(ctx)).transpose()?;
+    let _update = args.yes.then(|| Lock::of_update(ctx)).transpose()?;
     let items = items(ctx)?;
     if ctx.json {
         let documents = items.iter().map(

@@ -25,7 +25,7 @@ pub(crate) fn run(ctx: &Ctx, args: &UpdateLocksArgs) -> Result<()> {
         return check(ctx, args);
     }
     check_names(ctx, &args.upgrade_package)?;
-    let _lock = Lock::of_run(ctx)?;
+    let _lock = Lock::of_update(ctx)?;
     // apt and uv wait for different servers and share nothing, so they run side by side.
     let (debian, python) = std::thread::scope(|scope| {
         let debian = scope.spawn(|| write(args, debian_updates(ctx, args)?));

@@ -39,6 +39,15 @@ impl Lock {
         Self::take(ctx, &ctx.data.join("run.lock"))
     }
 
+    /// Takes the lock of a run that writes the lists' locks. A build has read them when it
+    /// begins, and may take hours.
+    ///
+    /// # Errors
+    /// As [`Lock::take`].
+    pub fn of_update(ctx: &Ctx) -> Result<Self> {
+        Self::take(ctx, &ctx.data.join("update-locks.lock"))
+    }
+
     /// Takes a lock, waiting for the run that holds it.
     ///
     /// # Errors

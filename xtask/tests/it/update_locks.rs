@@ -76,6 +76,13 @@ fn ok_nothing_to_do_needs_no_network_and_writes_nothing() {
 }
 
 #[test]
+fn ok_does_not_wait_for_a_build() {
+    let sandbox = checkout();
+    let _build = xtask::fs::Lock::of_run(&sandbox.ctx).unwrap();
+    assert_eq!(run(&sandbox.ctx, &[]), None);
+}
+
+#[test]
 fn ok_comments_do_not_count() {
     let sandbox = checkout();
     assert_eq!(
