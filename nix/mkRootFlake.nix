@@ -22,39 +22,40 @@ let
   );
   final = inputs."layer12-comfyui";
 
+  # A set's attributes for every variant, with its name in front, and the default's as they are.
+  ofEveryVariant =
+    setOf:
+    let
+      named =
+        variantName:
+        let
+          set = setOf variantName;
+        in
+        builtins.listToAttrs (
+          map (name: {
+            name = "${variantName}-${name}";
+            value = set.${name};
+          }) (builtins.attrNames set)
+        );
+    in
+    builtins.foldl' (all: variantName: all // named variantName) (setOf locks.defaultVariant) (
+      builtins.attrNames variants
+    );
   packagesOf =
-    prefix: variantName:
+    variantName:
     builtins.listToAttrs (
       map (layerName: {
-        name = "${prefix}${layerName}";
+        name = layerName;
         value = inputs.${layerName}.layers.${variantName}.package;
       }) layerNames
-    );
-  allVariants = builtins.attrNames variants;
-  variantPackages = builtins.foldl' (
-    packages: variantName: packages // packagesOf "${variantName}-" variantName
-  ) { } allVariants;
-  appsOf =
-    prefix: variantName:
-    let
-      programs = apps final.layers.${variantName};
-    in
-    builtins.listToAttrs (
-      map (name: {
-        name = "${prefix}${name}";
-        value = programs.${name};
-      }) (builtins.attrNames programs)
     );
   comfyui = final.layers.${locks.defaultVariant}.package;
 in
 {
-  packages.${system} =
-    packagesOf "" locks.defaultVariant
-    // variantPackages
-    // {
-      inherit comfyui;
-      default = comfyui;
-    };
+  packages.${system} = ofEveryVariant packagesOf // {
+    inherit comfyui;
+    default = comfyui;
+  };
 
   # For xtask: one evaluation gives every derivation of a variant.
   legacyPackages.${system}.factory = builtins.mapAttrs (_: layer: {
@@ -63,9 +64,7 @@ in
     planFor = architectures: (layer.withArchitectures architectures).plan;
   }) final.layers;
 
-  apps.${system} = builtins.foldl' (
-    all: variantName: all // appsOf "${variantName}-" variantName
-  ) (appsOf "" locks.defaultVariant) allVariants;
+  apps.${system} = ofEveryVariant (variantName: apps final.layers.${variantName});
   # Neither may begin hours of source builds.
   checks.${system} = checks { ${locks.quickVariant} = final.layers.${locks.quickVariant}; };
   devShells.${system}.default = devShell final.layers.${locks.quickVariant};
