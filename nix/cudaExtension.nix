@@ -39,6 +39,8 @@
   modules,
   # Environment of `setup.py`.
   env ? { },
+  # Further trees in which it runs.
+  lowers ? [ ],
   patch ? "",
 }:
 let
@@ -128,7 +130,7 @@ in
 
   wheel = buildSdist {
     inherit pname source version;
-    lowers = toolchain;
+    lowers = toolchain ++ lowers;
     patch = ''
       diff -r "$torchHeaders" "$torchInclude" >&2 || {
           echo "error: the headers of this variant's PyTorch are not those that the objects were compiled with; remove kernels_of from package-lists/variants.toml" >&2

@@ -8,8 +8,11 @@
   # The variant's architectures.
   cudaArchitectures,
   cudaExtension,
+  # Tree of a CUDA wheel's files.
+  cudaTreeOf,
   # The variant's locked distributions by name.
   byName,
+  runCommand,
   sources,
 }:
 let
@@ -33,6 +36,31 @@ let
     );
   hasFp8 = architecture: builtins.match "(7|8\\.[0-8]).*" architecture == null;
   bare = builtins.replaceStrings [ "+PTX" ] [ "" ];
+
+  # nunchaku multiplies 4-bit integers, and on 12.x numbers of NVFP4, whose instructions belong
+  # to the architecture's own feature set. It converts integers in a way of its own on 8.0 alone,
+  # so 8.6, whose code 8.9 runs too, gets the other. Hopper multiplies no 4-bit integers in
+  # hardware, and upstream compiles for no 9.x and 10.x: a variant has code for those only
+  # when it would have none otherwise.
+  forNunchaku =
+    let
+      codeFor =
+        architecture:
+        {
+          "8.0" = [
+            "8.0"
+            "8.6"
+          ];
+          "12.0" = [ "12.0a" ];
+          "12.1" = [ "12.1a" ];
+        }
+        .${architecture} or [ architecture ];
+      bareArchitectures = map bare cudaArchitectures;
+      supported = builtins.filter (
+        architecture: builtins.match "(7\\.5|8\\..*|12\\..*)" architecture != null
+      ) bareArchitectures;
+    in
+    if supported == [ ] then bareArchitectures else builtins.concatMap codeFor supported;
 
   recipes = {
     flash-attn =
@@ -155,6 +183,109 @@ let
             if builtins.elem "9.0" (map bare cudaArchitectures) then [ "9.0a" ] else [ ]
           ) [ "qattn/qk_int_sv_f8_cuda_sm90" ])
           (module "fused" withFp8 [ "fused/fused" ])
+        ];
+      };
+
+    nunchaku =
+      package:
+      let
+        attention = "third_party/Block-Sparse-Attention/csrc/block_sparse_attn";
+      in
+      cudaExtension {
+        pname = package.name;
+        inherit (package) version;
+        # CUTLASS of 2023 calls a function by a name that it does not have; since version 15 GCC
+        # refuses that in a template that nobody uses, too. Half of the tree is CUTLASS again.
+        source = runCommand "nunchaku-source" { source = sources.gitTree package.name; } ''
+          cp -r "$source" "$out"
+          chmod -R u+w "$out"
+          rm -rf "$out/third_party/Block-Sparse-Attention/csrc/cutlass"
+          sed -i 's/\bset_slice3x3\b/set_slice_3x3/' "$out/third_party/cutlass/include/cutlass/matrix.h"
+        '';
+        env = {
+          # It asks for debugging information, hundreds of megabytes.
+          LDFLAGS = "-Wl,--strip-debug";
+          # Else it compiles for the build machine's devices.
+          NUNCHAKU_INSTALL_MODE = "ALL";
+          # Else it adds line tables, which a published wheel has not either.
+          NUNCHAKU_BUILD_WHEELS = "1";
+        };
+        lowers = [ (cudaTreeOf byName.nvidia-nvtx) ];
+        modules = [
+          {
+            name = "_C";
+            architectures = forNunchaku;
+            includes = [
+              "src"
+              "third_party/cutlass/include"
+              "third_party/json/include"
+              "third_party/mio/include"
+              "third_party/spdlog/include"
+              attention
+            ];
+            flags = [
+              "-DENABLE_BF16=1"
+              "-DBUILD_NUNCHAKU=1"
+              "-g"
+              "-std=c++20"
+              "-UNDEBUG"
+              "-Xcudafe"
+              "--diag_suppress=20208"
+              "-U__CUDA_NO_HALF_OPERATORS__"
+              "-U__CUDA_NO_HALF_CONVERSIONS__"
+              "-U__CUDA_NO_HALF2_OPERATORS__"
+              "-U__CUDA_NO_HALF2_CONVERSIONS__"
+              "-U__CUDA_NO_BFLOAT16_OPERATORS__"
+              "-U__CUDA_NO_BFLOAT16_CONVERSIONS__"
+              "-U__CUDA_NO_BFLOAT162_OPERATORS__"
+              "-U__CUDA_NO_BFLOAT162_CONVERSIONS__"
+              "--expt-relaxed-constexpr"
+              "--expt-extended-lambda"
+              "--ptxas-options=--allow-expensive-optimizations=true"
+            ];
+            units =
+              product
+                [
+                  [
+                    ""
+                    "_block"
+                  ]
+                  [
+                    "64"
+                    "128"
+                  ]
+                  [
+                    "fp16"
+                    "bf16"
+                  ]
+                ]
+                (
+                  unit:
+                  let
+                    part = builtins.elemAt unit;
+                  in
+                  "${attention}/src/flash_fwd${part 0}_hdim${part 1}_${part 2}_sm80.cu"
+                )
+              ++ map (file: "src/kernels/${file}.cu") [
+                "activation_kernels"
+                "awq/gemm_awq"
+                "awq/gemv_awq"
+                "dwconv"
+                "gemm_batched"
+                "gemm_f16"
+                "layernorm_kernels"
+                "misc_kernels"
+                "zgemm/attention"
+                "zgemm/gemm_w4a4"
+                "zgemm/gemm_w4a4_launch_bf16_fp4"
+                "zgemm/gemm_w4a4_launch_bf16_int4"
+                "zgemm/gemm_w4a4_launch_fp16_fp4"
+                "zgemm/gemm_w4a4_launch_fp16_int4"
+                "zgemm/gemm_w4a4_launch_fp16_int4_fasteri2f"
+                "zgemm/gemm_w4a4_test"
+                "zgemm/gemm_w8a8"
+              ];
+          }
         ];
       };
   };

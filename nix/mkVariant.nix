@@ -95,7 +95,13 @@ let
 
   kernels = import ./kernels.nix {
     byName = packageLists.byName // packageLists.gitByName;
-    inherit cudaArchitectures cudaExtension sources;
+    inherit
+      cudaArchitectures
+      cudaExtension
+      cudaTreeOf
+      runCommand
+      sources
+      ;
   };
   cudaExtension = import ./cudaExtension.nix (
     cudaToolchain
