@@ -134,17 +134,14 @@ fn debian_updates(ctx: &Ctx, args: &UpdateLocksArgs) -> Result<Vec<Update>> {
 
 fn sources_update(ctx: &Ctx) -> Result<Vec<Update>> {
     let (old, new) = python::update_sources(ctx)?;
-    let is_written = old.as_ref() != Some(&new);
-    let diff = Diff {
-        lock: "sources".to_owned(),
-        is_new: old.is_none(),
-        ..Diff::default()
-    };
+    let entries = |text: &str| toml::from_str(text).map(|lock: lock::SourcesLock| lock.entries());
+    // One that cannot be read is replaced, whatever it held.
+    let old_entries = old.as_deref().and_then(|text| entries(text).ok());
     Ok(vec![Update {
         path: ctx.locks().join("sources.toml"),
+        diff: lock::diff("sources", old_entries.as_deref(), &entries(&new)?),
+        is_written: old.as_ref() != Some(&new),
         text: new,
-        diff,
-        is_written,
     }])
 }
 

@@ -5,21 +5,19 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::Sha256;
-
-/// One package as both kinds of lock have it.
+/// One package, or source, as every kind of lock has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     /// Name.
     pub name: String,
-    /// Version.
+    /// Version; of a git tree the revision, shortened.
     pub version: String,
     /// Layer, in locks that have one.
     pub layer: Option<String>,
     /// Size of the file in bytes, where it is known.
     pub size: Option<u64>,
-    /// Hash of the file.
-    pub sha256: Sha256,
+    /// Hash of the file or of the tree as the lock writes it; empty where another lock has it.
+    pub hash: String,
 }
 
 /// What changes from one lock to the next.
@@ -43,7 +41,7 @@ pub struct Diff {
     pub packages: usize,
     /// Bytes more (or fewer) to download, without files of unknown size.
     pub size_change: i64,
-    /// Files of unknown size now.
+    /// Files and trees of unknown size among what is added or changed.
     pub n_unknown_sizes: usize,
 }
 
@@ -71,7 +69,7 @@ pub fn diff(lock: &str, old: Option<&[Entry]>, new: &[Entry]) -> Diff {
                 if was.version != now.version {
                     let versions = (name.clone(), was.version.clone(), now.version.clone());
                     diff.changed.push(versions);
-                } else if was.sha256 != now.sha256 {
+                } else if was.hash != now.hash {
                     diff.refiled.push((name.clone(), now.version.clone()));
                 }
                 if was.layer != now.layer {
@@ -87,7 +85,12 @@ pub fn diff(lock: &str, old: Option<&[Entry]>, new: &[Entry]) -> Diff {
         i64::try_from(sum).unwrap_or(i64::MAX)
     };
     diff.size_change = total(&new) - total(&old);
-    diff.n_unknown_sizes = new.values().filter(|entry| entry.size.is_none()).count();
+    let is_same = |was: &Entry, now: &Entry| was.version == now.version && was.hash == now.hash;
+    diff.n_unknown_sizes = new
+        .values()
+        .filter(|now| now.size.is_none())
+        .filter(|now| !old.get(&now.name).is_some_and(|was| is_same(was, now)))
+        .count();
     diff
 }
 
@@ -151,7 +154,7 @@ mod tests {
             version: version.into(),
             layer: Some(layer.into()),
             size: Some(size),
-            sha256: Sha256::of(format!("{name}{version}{size}").as_bytes()),
+            hash: format!("{name}{version}{size}"),
         }
     }
 
@@ -182,13 +185,22 @@ mod tests {
             diff("x", None, &new).to_string(),
             "x: new, 4 packages, 42 B"
         );
-        let unknown = Entry {
+        let unknown = |version: &str| Entry {
             size: None,
-            ..entry("f", "1", "04-pytorch", 0)
+            ..entry("f", version, "04-pytorch", 0)
         };
         assert_eq!(
-            diff("x", None, &[unknown]).to_string(),
+            diff("x", None, &[unknown("1")]).to_string(),
             "x: new, 1 packages, 0 B, and 1 of unknown size"
+        );
+        let diff = diff("x", Some(&[unknown("1")]), &[unknown("2")]);
+        insta::assert_snapshot!(diff, @r"
+        x: 1 packages, +0 B, and 1 of unknown size
+          changed  f 1 -> 2
+        ");
+        assert_eq!(
+            super::diff("x", Some(&[unknown("2")]), &[unknown("2")]).n_unknown_sizes,
+            0
         );
     }
 }

@@ -68,7 +68,7 @@ impl DebianLock {
                 version: package.version.clone(),
                 layer: None,
                 size: Some(package.size),
-                sha256: package.sha256,
+                hash: package.sha256.to_string(),
             })
             .collect()
     }
@@ -104,16 +104,22 @@ pub struct PythonLock {
 impl PythonLock {
     /// What [`diff`] compares.
     pub fn entries(&self) -> Vec<Entry> {
-        self.packages
-            .iter()
-            .map(|package| Entry {
-                name: package.name.clone(),
-                version: package.version.clone(),
-                layer: Some(package.layer.clone()),
-                size: package.size,
-                sha256: package.sha256,
-            })
-            .collect()
+        let packages = self.packages.iter().map(|package| Entry {
+            name: package.name.clone(),
+            version: package.version.clone(),
+            layer: Some(package.layer.clone()),
+            size: package.size,
+            hash: package.sha256.to_string(),
+        });
+        // Their revisions and hashes are those of `locks/sources.toml`.
+        let trees = self.git.iter().chain(&self.bundle).map(|tree| Entry {
+            name: tree.name.clone(),
+            version: "from git".to_owned(),
+            layer: Some(tree.layer.clone()),
+            size: None,
+            hash: String::new(),
+        });
+        packages.chain(trees).collect()
     }
 }
 
@@ -184,6 +190,9 @@ pub enum DistributionKind {
     Sdist,
 }
 
+/// How many digits of a revision people are shown.
+const SHORT_REVISION: usize = 12;
+
 /// `package-lists/locks/sources.toml`: tarballs and git trees, by name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -199,6 +208,32 @@ pub struct SourcesLock {
     /// Model weights that layer 12 places.
     #[serde(default)]
     pub weights: BTreeMap<String, Weights>,
+}
+
+impl SourcesLock {
+    /// What [`diff`] compares.
+    pub fn entries(&self) -> Vec<Entry> {
+        let source = |name: &String, version: &str, size, hash: String| Entry {
+            name: name.clone(),
+            version: version.to_owned(),
+            layer: None,
+            size,
+            hash,
+        };
+        let tarballs = self.tarball.iter().map(|(name, tarball)| {
+            let hash = tarball.sha256.to_string();
+            source(name, &tarball.version, Some(tarball.size), hash)
+        });
+        let trees = self.git.iter().map(|(name, tree)| {
+            let rev = tree.rev.get(..SHORT_REVISION).unwrap_or(&tree.rev);
+            source(name, rev, None, tree.nar_hash.clone())
+        });
+        let weights = self.weights.iter().flat_map(|(name, weights)| {
+            let files = weights.files.iter();
+            files.map(move |(file, hash)| source(file, name, None, hash.clone()))
+        });
+        tarballs.chain(trees).chain(weights).collect()
+    }
 }
 
 /// Some files of one revision of a git repository, fetched one by one.
@@ -416,6 +451,37 @@ mod tests {
         snapshot = "20261030T200801Z"
         "#);
         assert_eq!(toml::from_str::<DebianLock>(&text).unwrap(), lock);
+    }
+
+    #[test]
+    fn ok_difference_of_sources() {
+        let lock = |rev: &str, hash: &str| {
+            let text = format!(
+                r#"
+                schema_version = 1
+
+                [git.nunchaku]
+                url = "https://forge.test/nunchaku"
+                rev = "{rev}"
+                nar_hash = "{hash}"
+                kind = "python"
+                requires = []
+
+                [weights.taesd]
+                url = "https://forge.test/taesd"
+                directory = "vae_approx"
+                files = {{ "taesd_decoder.pth" = "{hash}" }}
+                "#
+            );
+            toml::from_str::<SourcesLock>(&text).unwrap().entries()
+        };
+        let old = lock("c01772562ab103d4958349250df626696d763d89", "sha256-a");
+        let new = lock("a938b0dd49fadd3a849aa18468885c85b79f0dce", "sha256-b");
+        insta::assert_snapshot!(diff("sources", Some(&old), &new), @r"
+        sources: 2 packages, +0 B, and 2 of unknown size
+          changed  nunchaku c01772562ab1 -> a938b0dd49fa
+          new file taesd_decoder.pth taesd
+        ");
     }
 
     #[test]
