@@ -4,6 +4,8 @@ All weights are equal, so that their packed order does not matter: each output i
 the inputs. Tolerance: 5 % for inputs between 0.5 and 1 that are rounded to 4 bits each.
 """
 
+import json
+import pathlib
 import sys
 import time
 
@@ -12,10 +14,20 @@ from nunchaku.models.linear import SVDQW4A4Linear
 
 TOLERANCE = 0.05
 TOKENS, WIDTH, OUT = 512, 1024, 2048
+RECORD = pathlib.Path("/usr/local/share/comfyui-boot/cuda-architectures.json")
+
+
+def majors():
+    """Major versions of the devices that it has code for."""
+    record = json.loads(RECORD.read_text()) if RECORD.exists() else {}
+    if "nunchaku" not in record:
+        # Upstream's own wheels: 7.5 to 8.9, and 12.x.
+        return {7, 8, 12}
+    return {int(one.split(".")[0]) for one in record["nunchaku"]["modules"]["_C"]}
+
 
 capability = torch.cuda.get_device_capability()
-if capability[0] in (9, 10):
-    # Upstream compiles for 7.5 to 8.9, and for 12.x.
+if capability[0] not in majors():
     print(f"nunchaku has no kernels for compute capability {capability[0]}.{capability[1]}")
     sys.exit(77)
 fp4 = capability[0] >= 12
