@@ -60,7 +60,12 @@ let
         architecture: builtins.match "(7\\.5|8\\..*|12\\..*)" architecture != null
       ) bareArchitectures;
     in
-    if supported == [ ] then bareArchitectures else builtins.concatMap codeFor supported;
+    if supported == [ ] then
+      bareArchitectures
+    else
+      builtins.foldl' (all: one: if builtins.elem one all then all else all ++ [ one ]) [ ] (
+        builtins.concatMap codeFor supported
+      );
 
   recipes = {
     flash-attn =

@@ -10,6 +10,7 @@ let
     import ./storeName.nix
     // import ./crateClosure.nix
     // import ./cudaLabel.nix
+    // import ./kernels.nix
     // import ./locks.nix { inherit root; };
   run =
     name:
