@@ -178,7 +178,9 @@ def main():
             else:
                 faults[library].append(f"{elf.path} ({owner or 'no distribution'})")
 
-    present = set(distributions.requires) | {name for name in allow if name.startswith("/") and os.path.isdir(name)}
+    # A variant may have the wheel of a distribution that holds no program and no library.
+    present = {distributions.owner_of.get(elf.path) for elf in files}
+    present |= {name for name in allow if name.startswith("/") and os.path.isdir(name)}
     for name, libraries in allow.items():
         for library in libraries:
             if name in present and (name, library) not in used:
