@@ -93,13 +93,21 @@ def module_of(path):
     return tuple(parts)
 
 
+def is_plain_library(file):
+    """Whether a `.so` without an ABI tag is for ctypes: a module has a function that makes it."""
+    # By its name, `module_of` knows most of them.
+    if file.suffixes != [".so"] or file.name.startswith("lib") or not file.locate().exists():
+        return False
+    return b"PyInit_" + file.stem.encode() not in file.locate().read_bytes()
+
+
 def modules_of(distribution):
     """The outermost modules of a distribution: `numpy`, or `google.protobuf`."""
     files = distribution.files
     if files is None:
         names = (distribution.read_text("top_level.txt") or "").split()
         return sorted(name for name in names if name not in STRAY)
-    paths = [file.as_posix() for file in files]
+    paths = [file.as_posix() for file in files if not is_plain_library(file)]
     packages = {path.rpartition("/")[0] for path in paths if path.endswith("/__init__.py")}
     found = set()
     for path in paths:
