@@ -1,6 +1,6 @@
 /**
-  `nix flake check`: the pure functions, the image tool, how CUDA extensions are taken apart,
-  and `pip check` of each variant.
+  `nix flake check`: the pure functions, the image tool, how CUDA extensions and CMake
+  builds are taken apart, and `pip check` of each variant.
 
   Type: checks :: AttrSet -> AttrSet -> AttrSet
 */
@@ -11,6 +11,8 @@
   imageTool,
   root,
   runCommand,
+  # The wheel of a small CMake project, built in slices for the quick variant.
+  slicedSdistTest,
 }:
 # The final layer of each variant.
 layers:
@@ -32,4 +34,5 @@ variantChecks
       throw "unit tests of nix/ failed: ${builtins.toJSON failures}";
   image-tool = imageTool;
   cuda-extension = cudaExtensionTest;
+  sliced-sdist = slicedSdistTest;
 }

@@ -37,7 +37,18 @@ let
     trees.${name} or buildTrees.${name}
       or (throw "no lock has the build requirement ${name}; add it to package-lists/build.txt");
 
-  # name -> { toolchain ? [ trees ], tools ? [ trees ], buildRequirements ? [ names ], env ? { }, patch ? "" }
+  # -D arguments of OpenCV's CMake. Its setup.py asks for the stable ABI, which free-threaded
+  # Python does not load. IPP and ADE (for the module gapi) would be downloaded.
+  opencvArguments = [
+    "-DPYTHON3_LIMITED_API=OFF"
+    "-DWITH_IPP=OFF"
+    "-DWITH_ADE=OFF"
+    "-DBUILD_opencv_gapi=OFF"
+    "-DWITH_FFMPEG=ON"
+  ];
+
+  # name -> { toolchain ? [ trees ], tools ? [ trees ], buildRequirements ? [ names ], and of
+  # `buildSdist`: env, patch, sliceCount, wheelEnv }
   recipes = {
     # One build of all modules serves the four names (`provided` in variants.toml).
     opencv-contrib-python-headless = {
@@ -50,30 +61,30 @@ let
       env = {
         ENABLE_CONTRIB = "1";
         ENABLE_HEADLESS = "1";
-        # Its setup.py asks for the stable ABI, which free-threaded Python does not load.
-        # IPP and ADE (for the module gapi) would be downloaded.
-        CMAKE_ARGS = builtins.concatStringsSep " " (
-          [
-            "-DPYTHON3_LIMITED_API=OFF"
-            "-DWITH_IPP=OFF"
-            "-DWITH_ADE=OFF"
-            "-DBUILD_opencv_gapi=OFF"
-            "-DWITH_FFMPEG=ON"
-          ]
-          ++ (if git then [ "-DOPENCV_UNIFONT_URL=file://${sources.gitTree "opencv-unifont"}/" ] else [ ])
-        );
-      }
-      // (
+        CMAKE_ARGS = toString opencvArguments;
+      };
+      # The first one is the libraries in C; the others take about a quarter of an hour of
+      # processor time each.
+      sliceCount = 5;
+      # Data that it would download. What depends on it, the module xfeatures2d and two objects,
+      # is compiled in the last step, so that variants with and without git share the slices.
+      wheelEnv =
         if git then
           {
+            CMAKE_ARGS = toString (
+              opencvArguments ++ [ "-DOPENCV_UNIFONT_URL=file://${sources.gitTree "opencv-unifont"}/" ]
+            );
             OPENCV_BOOSTDESC_URL = "file://${sources.gitTree "opencv-boostdesc"}/";
             OPENCV_VGGDESC_URL = "file://${sources.gitTree "opencv-vgg"}/";
           }
         else
-          { }
-      );
-      # The build machine's kernel version would be in cv2.getBuildInformation().
+          { };
+      # The build machine's kernel version would be in cv2.getBuildInformation(). A macro in
+      # cvconfig.h for one of those two objects would compile all others again.
       patch = ''
+        sed -i '/HAVE_UNIFONT/d' opencv/cmake/templates/cvconfig.h.in
+        sed -i '1i #if __has_include("builtin_font_uni.h")\n#define HAVE_UNIFONT\n#endif' \
+            opencv/modules/imgproc/src/drawing_text.cpp
         sed -i -E '/status\(" +(Host|Target):"/s/ \$\{CMAKE(_HOST)?_SYSTEM_VERSION\}//' opencv/CMakeLists.txt
       '';
     };
@@ -109,10 +120,17 @@ let
     buildRequirements = [ ];
     env = { };
     patch = "";
+    sliceCount = 0;
+    wheelEnv = { };
   };
 in
 {
   inherit recipes toolchain;
+
+  /**
+    The tree of a build requirement, by normalized name.
+  */
+  inherit requirement;
 
   /**
     The derivation that holds the one wheel of a locked sdist or git tree.
@@ -127,6 +145,11 @@ in
       inherit (package) version;
       source = if package.kind == "git" then sources.gitTree package.name else sources.pypiFile package;
       lowers = recipe.toolchain ++ recipe.tools ++ map requirement recipe.buildRequirements;
-      inherit (recipe) env patch;
+      inherit (recipe)
+        env
+        patch
+        sliceCount
+        wheelEnv
+        ;
     };
 }

@@ -102,6 +102,9 @@ let
     apps = import ./apps.nix { inherit checkPackages imageTool runCommand; };
     checks = import ./checks.nix {
       cudaExtensionTest = (import ./cudaExtensionTest.nix variants.${locks.quickVariant}).wheel;
+      slicedSdistTest = import ./slicedSdistTest.nix {
+        inherit buildSdist;
+      } variants.${locks.quickVariant};
       inherit
         checkPackages
         imageTool

@@ -1,0 +1,3 @@
+#include "config.h"
+
+int data(void) { return DATA; }

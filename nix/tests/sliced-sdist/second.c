@@ -1,0 +1,3 @@
+#include "config.h"
+
+const char *second(void) { return PROJECT; }

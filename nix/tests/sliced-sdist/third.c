@@ -1,0 +1,3 @@
+#include "config.h"
+
+const char *third(void) { return PROJECT; }
