@@ -25,7 +25,8 @@
   check ? "",
   # Number of slices. For scikit-build with Ninja; zero compiles everything with the wheel.
   sliceCount ? 0,
-  # Environment variables of the last step alone, for what no slice depends on.
+  # Environment variables of the last step alone, for what no slice depends on. Ninja compiles
+  # an object again for another definition, not for a header that was missing before.
   wheelEnv ? { },
 }:
 let

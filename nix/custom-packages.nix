@@ -79,12 +79,13 @@ let
           }
         else
           { };
-      # The build machine's kernel version would be in cv2.getBuildInformation(). A macro in
-      # cvconfig.h for one of those two objects would compile all others again.
+      # The build machine's kernel version would be in cv2.getBuildInformation(). HAVE_UNIFONT
+      # in cvconfig.h would compile all objects again; Ninja compares a definition of the one
+      # that has the font.
       patch = ''
         sed -i '/HAVE_UNIFONT/d' opencv/cmake/templates/cvconfig.h.in
-        sed -i '1i #if __has_include("builtin_font_uni.h")\n#define HAVE_UNIFONT\n#endif' \
-            opencv/modules/imgproc/src/drawing_text.cpp
+        sed -i '/^if (HAVE_UNIFONT)/a ocv_append_source_file_compile_definitions(''${CMAKE_CURRENT_SOURCE_DIR}/src/drawing_text.cpp "HAVE_UNIFONT=1")' \
+            opencv/modules/imgproc/CMakeLists.txt
         sed -i -E '/status\(" +(Host|Target):"/s/ \$\{CMAKE(_HOST)?_SYSTEM_VERSION\}//' opencv/CMakeLists.txt
       '';
     };

@@ -12,7 +12,8 @@ if [ ! -e "$tree/build.ninja" ]; then
 fi
 ninja -C "$tree" -t targets all | sed -nE 's/: C(XX)?_COMPILER__.*//p' >/build/objects
 split --number="l/$slice" /build/objects >/build/slice
-xargs --arg-file=/build/slice ninja -C "$tree" -j "$cores"
+# Without a target Ninja would compile everything.
+xargs --no-run-if-empty --arg-file=/build/slice ninja -C "$tree" -j "$cores"
 mkdir "$out"
 # Not scikit-build's record of its arguments: with it the next step would not configure again.
 find "$tree" -type f -newer /build/started ! -name CMakeSpec.json -print0 |
