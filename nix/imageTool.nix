@@ -42,7 +42,7 @@ inRoot {
   env = {
     crates = map crateFile crates;
     crateIds = map (crate: "${crate.name}-${crate.version}:${crate.checksum}") crates;
-    manifest = root + "/image/Cargo.toml";
-    source = root + "/image/src";
+    manifest = root + "/crates/comfy-image/Cargo.toml";
+    source = root + "/crates/comfy-image/src";
   };
 }

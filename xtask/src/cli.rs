@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::cuda::CudaArchitecture;
+use factory_model::cuda::CudaArchitecture;
 
 /// Builds the ComfyUI image with Nix, layer by layer.
 ///

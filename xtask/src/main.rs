@@ -3,10 +3,11 @@
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use factory_base::ctx::Ctx;
+use factory_base::error;
+use factory_base::ui::Ui;
 use xtask::cli::Cli;
-use xtask::ctx::Ctx;
-use xtask::ui::Ui;
-use xtask::{cmd, error};
+use xtask::cmd;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();

@@ -10,10 +10,10 @@ use super::load::{self, Loaded};
 use super::realize::{self, Realized, Selection, short_digest};
 use super::reproducible;
 use crate::cli::{BuildArgs, BuildFinalArgs};
-use crate::ctx::Ctx;
-use crate::engine::Engine;
-use crate::nix::{Estimate, Graph, Nix, Times, missing_sources};
-use crate::ui;
+use factory_base::ctx::Ctx;
+use factory_base::ui;
+use factory_nix::{Estimate, Graph, Nix, Times, missing_sources};
+use factory_verify::engine::Engine;
 
 /// The last layer, the whole image.
 pub(super) const FINAL: &str = "12";

@@ -11,10 +11,10 @@ use xshell::Shell;
 
 use super::realize;
 use crate::cli::{CarryArgs, CarryCommand};
-use crate::ctx::Ctx;
-use crate::nix::{Graph, Nix, Times};
-use crate::process;
-use crate::ui;
+use factory_base::ctx::Ctx;
+use factory_base::process;
+use factory_base::ui;
+use factory_nix::{Graph, Nix, Times};
 
 /// Builds below this are done again.
 const MIN_SECONDS: f64 = 60.0;
@@ -112,7 +112,7 @@ fn restore(ctx: &Ctx, directory: &std::path::Path) -> Result<()> {
     ]))?;
     let (saved, own) = (directory.join(TIMES), Times::path(ctx));
     if saved.is_file() && !own.exists() {
-        crate::fs::write_atomic(&own, &fs_err::read(saved)?)?;
+        factory_base::fs::write_atomic(&own, &fs_err::read(saved)?)?;
     }
     ctx.ui
         .step("Restored", format!("`{}`", directory.display()));

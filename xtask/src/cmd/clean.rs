@@ -7,11 +7,11 @@ use serde_json::json;
 use xshell::Shell;
 
 use crate::cli::CleanArgs;
-use crate::ctx::Ctx;
-use crate::fs::Lock;
-use crate::nix::{Nix, roots};
-use crate::process;
-use crate::ui;
+use factory_base::ctx::Ctx;
+use factory_base::fs::Lock;
+use factory_base::process;
+use factory_base::ui;
+use factory_nix::{Nix, roots};
 
 /// Something that can go.
 struct Item {

@@ -4,7 +4,7 @@ use anyhow::Result;
 use clap::CommandFactory as _;
 
 use crate::cli::{Cli, CompletionsArgs};
-use crate::ctx::Ctx;
+use factory_base::ctx::Ctx;
 
 pub(super) fn run(ctx: &Ctx, args: &CompletionsArgs) -> Result<()> {
     let mut script = Vec::new();

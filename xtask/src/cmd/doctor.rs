@@ -7,14 +7,14 @@ use serde::Serialize;
 use serde_json::json;
 use xshell::{Shell, cmd};
 
-use crate::ctx::Ctx;
-use crate::engine::EngineKind;
-use crate::error;
-use crate::lock::SourcesLock;
-use crate::net::{self, Http, Indexes, Mirrors, Request, git};
-use crate::nix::Nix;
-use crate::process;
-use crate::ui;
+use factory_base::ctx::Ctx;
+use factory_base::error;
+use factory_base::process;
+use factory_base::ui;
+use factory_fetch::{Http, Indexes, Mirrors, Request, git};
+use factory_model::lock::SourcesLock;
+use factory_nix::Nix;
+use factory_verify::engine::EngineKind;
 
 /// Sources, store and cache of the largest variant (design, target "peak disk").
 const DISK: u64 = 25_000_000_000;
@@ -399,7 +399,7 @@ fn registries(ctx: &Ctx) -> Result<Vec<Check>> {
     }
     let http = Http::impatient()?;
     let ask = |name: &'static str, url: &str, proxy: Option<&str>, hint: &str| {
-        let host = net::host_of(url).unwrap_or_default();
+        let host = factory_fetch::host_of(url).unwrap_or_default();
         let request = Request {
             head: true,
             proxy,

@@ -5,10 +5,10 @@ use serde_json::json;
 
 use super::select;
 use crate::cli::FetchArgs;
-use crate::ctx::Ctx;
-use crate::lock::Origin;
-use crate::nix::{MissingSource, Nix, fetch_sources, missing_sources};
-use crate::ui;
+use factory_base::ctx::Ctx;
+use factory_base::ui;
+use factory_model::lock::Origin;
+use factory_nix::{MissingSource, Nix, fetch_sources, missing_sources};
 
 pub(crate) fn run(ctx: &Ctx, args: &FetchArgs) -> Result<()> {
     let variant = select::variant(ctx, &args.variant)?;
@@ -115,7 +115,7 @@ fn registry(source: &MissingSource) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lock::Sha256;
+    use factory_model::lock::Sha256;
 
     #[test]
     fn ok_table() {

@@ -11,10 +11,10 @@ use serde_json::json;
 
 use super::realize::{self, Realized, from_image};
 use crate::cli::LoadArgs;
-use crate::ctx::Ctx;
-use crate::engine::Engine;
-use crate::error;
-use crate::ui::{self, Transfer};
+use factory_base::ctx::Ctx;
+use factory_base::error;
+use factory_base::ui::{self, Transfer};
+use factory_verify::engine::Engine;
 
 /// What loading did.
 #[derive(Debug, Clone, Serialize)]

@@ -19,7 +19,7 @@ mod verify;
 use anyhow::Result;
 
 use crate::cli::Command;
-use crate::ctx::Ctx;
+use factory_base::ctx::Ctx;
 
 /// Runs the chosen subcommand.
 ///

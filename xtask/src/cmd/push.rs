@@ -15,10 +15,11 @@ use super::load::Interruptible;
 use super::realize::{self, Realized, from_image};
 use super::select;
 use crate::cli::PushArgs;
-use crate::ctx::Ctx;
-use crate::error;
-use crate::net::{Registry, for_each};
-use crate::ui::{self, Transfer};
+use factory_base::ctx::Ctx;
+use factory_base::error;
+use factory_base::ui::{self, Transfer};
+use factory_fetch::for_each;
+use oci_registry::Registry;
 
 /// Blobs that are asked for, or sent, at once.
 const CONNECTIONS: usize = 4;

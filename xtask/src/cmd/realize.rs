@@ -9,11 +9,11 @@ use comfy_image::image::Image;
 
 use super::select::{self, Variant};
 use crate::cli::VariantArgs;
-use crate::ctx::Ctx;
-use crate::error::{Failure, Kind};
-use crate::fs::Lock;
-use crate::layer::LayerName;
-use crate::nix::{
+use factory_base::ctx::Ctx;
+use factory_base::error::{Failure, Kind};
+use factory_base::fs::Lock;
+use factory_model::layer::LayerName;
+use factory_nix::{
     BuildOptions, Built, FetchReport, Graph, Nix, Plan, add_root, build_with, ensure_sources, roots,
 };
 

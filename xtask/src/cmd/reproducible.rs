@@ -8,11 +8,11 @@ use comfy_image::image::{Image, ImageLayer};
 use xshell::Shell;
 
 use super::realize::{Realized, from_image};
-use crate::ctx::Ctx;
-use crate::error::{self, Failure};
-use crate::fs::Lock;
-use crate::nix::{BuildOptions, Graph, Node, build_with, ensure_sources};
-use crate::process;
+use factory_base::ctx::Ctx;
+use factory_base::error::{self, Failure};
+use factory_base::fs::Lock;
+use factory_base::process;
+use factory_nix::{BuildOptions, Graph, Node, build_with, ensure_sources};
 
 /// Store paths per call of `nix copy`.
 const BATCH: usize = 2_000;

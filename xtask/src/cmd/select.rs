@@ -6,12 +6,12 @@ use anyhow::{Context as _, Result};
 use serde::Deserialize;
 
 use crate::cli::VariantArgs;
-use crate::ctx::Ctx;
-use crate::cuda::{self, CudaArchitecture};
-use crate::error::{self, Failure};
-use crate::layer::{self, LayerName};
-use crate::nearest::nearest;
-use crate::nix::{Nix, Plan};
+use factory_base::ctx::Ctx;
+use factory_base::error::{self, Failure};
+use factory_model::cuda::{self, CudaArchitecture};
+use factory_model::layer::{self, LayerName};
+use factory_model::nearest::nearest;
+use factory_nix::{Nix, Plan};
 
 /// The part of `package-lists/variants.toml` that choosing needs; the rest is for the lists.
 #[derive(Debug, Deserialize)]

@@ -10,10 +10,10 @@ use super::build::{estimate_text, jobs};
 use super::realize::from_image;
 use super::select;
 use crate::cli::StatusArgs;
-use crate::ctx::Ctx;
-use crate::layer::LayerName;
-use crate::nix::{Estimate, Graph, Nix, Times};
-use crate::ui;
+use factory_base::ctx::Ctx;
+use factory_base::ui;
+use factory_model::layer::LayerName;
+use factory_nix::{Estimate, Graph, Nix, Times};
 
 /// What is known of one layer.
 struct Row {

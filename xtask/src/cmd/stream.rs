@@ -12,9 +12,9 @@ use serde_json::json;
 use super::load::Interruptible;
 use super::realize::{self, from_image};
 use crate::cli::StreamArgs;
-use crate::ctx::Ctx;
-use crate::error;
-use crate::ui::Transfer;
+use factory_base::ctx::Ctx;
+use factory_base::error;
+use factory_base::ui::Transfer;
 
 pub(super) fn run(ctx: &Ctx, args: &StreamArgs) -> Result<()> {
     let selection = realize::selection(ctx, &args.variant, &args.layer, None)?;

@@ -7,10 +7,13 @@ use anyhow::Result;
 use serde_json::json;
 
 use crate::cli::UpdateLocksArgs;
-use crate::ctx::Ctx;
-use crate::fs::Lock;
-use crate::lock::{self, Diff};
-use crate::{debian, error, list, python};
+use factory_base::ctx::Ctx;
+use factory_base::error;
+use factory_base::fs::Lock;
+use factory_model::list;
+use factory_model::lock::{self, Diff};
+use factory_resolve::debian;
+use factory_resolve::python;
 
 /// One lock as it should be.
 struct Update {
@@ -87,7 +90,7 @@ fn write(args: &UpdateLocksArgs, updates: Vec<Update>) -> Result<Vec<Diff>> {
     let mut diffs = Vec::new();
     for update in updates {
         if update.is_written && !args.dry_run {
-            crate::fs::write_atomic(&update.path, update.text.as_bytes())?;
+            factory_base::fs::write_atomic(&update.path, update.text.as_bytes())?;
         }
         diffs.push(update.diff);
     }

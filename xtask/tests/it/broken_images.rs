@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use xtask::engine::{Engine, EngineKind};
+use factory_verify::engine::{Engine, EngineKind};
 
 use crate::fixture::{Checkout, Ran, skip};
 use crate::tiny_image::{Distribution, TinyImage, library_that_lacks_one};
@@ -224,7 +224,7 @@ fn err_engine_does_not_run() {
     let checkout = checkout();
     for kind in EngineKind::ALL {
         let program = kind.program();
-        if xtask::process::find(program).is_none() {
+        if factory_base::process::find(program).is_none() {
             skip(&format!("no {program} on PATH"));
             continue;
         }

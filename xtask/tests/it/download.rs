@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use xtask::lock::{Origin, Sha256};
-use xtask::net::{Done, Downloader, Http, Indexes, Job, Locations, Mirrors, Progress};
+use factory_fetch::{Done, Downloader, Http, Indexes, Job, Locations, Mirrors, Progress};
+use factory_model::lock::{Origin, Sha256};
 
 use crate::server::{Reply, Server};
 use crate::support::Sandbox;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use xtask::engine::{Engine, EngineKind, Input, Invocation, Runner};
+use factory_verify::engine::{Engine, EngineKind, Input, Invocation, Runner};
 
 use crate::fixture::skip;
 use crate::support::Sandbox;
@@ -12,7 +12,7 @@ use crate::support::Sandbox;
 const IMAGE: &str = "xtask-engine-test:latest";
 
 fn static_busybox() -> Option<PathBuf> {
-    let found = xtask::process::find("busybox")?;
+    let found = factory_base::process::find("busybox")?;
     // The image has no loader.
     let text = Command::new("ldd").arg(&found).output().ok()?;
     (!text.status.success()).then_some(found)

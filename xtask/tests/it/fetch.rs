@@ -1,10 +1,10 @@
 //! `fetch` with the real Nix, a server on the loopback and a git repository on the disk.
 
+use factory_base::error::{Kind, hints_of, kind_of};
+use factory_base::process;
+use factory_model::lock::Sha256;
+use factory_nix::{Nix, ensure_sources, fetch_sources, missing_sources};
 use xshell::{Shell, cmd};
-use xtask::error::{Kind, hints_of, kind_of};
-use xtask::lock::Sha256;
-use xtask::nix::{Nix, ensure_sources, fetch_sources, missing_sources};
-use xtask::process;
 
 use crate::server::{Reply, Server};
 use crate::support::Sandbox;

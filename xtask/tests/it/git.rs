@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use xtask::error::{Kind, hints_of, kind_of};
-use xtask::net::git::{Revision, checkout};
+use factory_base::error::{Kind, hints_of, kind_of};
+use factory_fetch::git::{Revision, checkout};
 
 use crate::server::{Reply, Server};
 use crate::support::Sandbox;

@@ -41,7 +41,7 @@ fn ok_docs_are_the_help() {
 
 #[test]
 fn ok_docs_are_the_schema_of_the_report() {
-    let schema = serde_json::to_string_pretty(&xtask::report::schema()).unwrap();
+    let schema = serde_json::to_string_pretty(&factory_verify::report::schema()).unwrap();
     compare("verify-report.schema.json", &format!("{schema}\n"));
 }
 

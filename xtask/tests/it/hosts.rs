@@ -15,7 +15,7 @@ fn hosts() -> BTreeSet<String> {
     let defaults = "from pip._internal.models.index import PyPI as p; print(p.url, 'https://' + p.file_storage_domain)";
     ask("python3", &["-c", defaults]);
     ask("npm", &["config", "get", "registry"]);
-    let mirrors = xtask::debian::mirrors().unwrap();
+    let mirrors = factory_resolve::debian::mirrors().unwrap();
     for archive in ["debian", "debian-security"] {
         urls.extend(mirrors.base(archive).map(str::to_owned));
     }

@@ -1,9 +1,9 @@
 //! The provided Nix runs, and builds in its sandbox.
 
+use factory_base::error::{Kind, kind_of};
+use factory_base::process;
+use factory_nix::Nix;
 use xshell::Shell;
-use xtask::error::{Kind, kind_of};
-use xtask::nix::Nix;
-use xtask::process;
 
 use crate::support::Sandbox;
 

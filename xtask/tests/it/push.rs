@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 
 use comfy_image::Digest;
-use xtask::net::Registry;
+use oci_registry::Registry;
 
 use crate::fixture::{Checkout, skip};
 use crate::server::{Reply, Request, Server};
@@ -144,7 +144,7 @@ fn err_wrong_bytes_are_refused_in_the_registry_s_words() {
             "cannot push blob `{digest}` to `HOST/me/image`: `HOST/me/image`: the registry answers 400 Bad Request: {{\"code\": \"DIGEST_INVALID\"}}"
         )
     );
-    assert_eq!(xtask::error::kind_of(&error).exit_status(), 3);
+    assert_eq!(factory_base::error::kind_of(&error).exit_status(), 3);
 }
 
 #[test]
@@ -157,7 +157,7 @@ fn err_without_login() {
         .has_blob(&Digest::of(b""))
         .unwrap_err();
     assert!(
-        xtask::error::hints_of(&error)
+        factory_base::error::hints_of(&error)
             .join("")
             .contains("`docker login 127.0.0.1`"),
         "{error:#}"
@@ -194,7 +194,7 @@ fn err_not_a_repository() {
     let sandbox = Sandbox::new();
     for name in ["name", "owner/name"] {
         let error = Registry::open(&sandbox.ctx, name).err().unwrap();
-        assert_eq!(xtask::error::kind_of(&error).exit_status(), 2);
+        assert_eq!(factory_base::error::kind_of(&error).exit_status(), 2);
     }
 }
 

@@ -1,9 +1,9 @@
 //! A context whose directories are temporary.
 
+use factory_base::ctx::Ctx;
+use factory_base::ui::Ui;
+use factory_nix::Nix;
 use tempfile::TempDir;
-use xtask::ctx::Ctx;
-use xtask::nix::Nix;
-use xtask::ui::Ui;
 
 /// A context with its own cache and data, removed with it.
 pub struct Sandbox {
@@ -45,7 +45,11 @@ pub fn shared_nix() -> Option<&'static Nix> {
         match Nix::find_or_provide(&shared) {
             Ok(nix) => Some(nix),
             Err(error) => {
-                assert_eq!(xtask::error::kind_of(&error).exit_status(), 3, "{error:#}");
+                assert_eq!(
+                    factory_base::error::kind_of(&error).exit_status(),
+                    3,
+                    "{error:#}"
+                );
                 eprintln!("skipped: no Nix can be had here: {error:#}");
                 None
             }

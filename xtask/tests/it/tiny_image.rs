@@ -7,7 +7,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use xtask::engine::EngineKind;
+use factory_verify::engine::EngineKind;
 
 /// The files of an image.
 pub(crate) struct TinyImage {
@@ -49,7 +49,7 @@ impl TinyImage {
         let executable = fs::canonicalize(executable).ok()?;
         let mut binaries = vec![executable.clone()];
         for program in ["bash", "true", "sleep"] {
-            binaries.push(fs::canonicalize(xtask::process::find(program)?).ok()?);
+            binaries.push(fs::canonicalize(factory_base::process::find(program)?).ok()?);
         }
         for entry in walkdir::WalkDir::new(&library).into_iter().flatten() {
             let path = entry.path();
@@ -187,7 +187,7 @@ fn needed(binary: &Path) -> Option<Vec<PathBuf>> {
 
 /// A shared library of this machine that asks for a C library which nobody has.
 pub(crate) fn library_that_lacks_one() -> Option<Vec<u8>> {
-    let executable = fs::canonicalize(xtask::process::find("true")?).ok()?;
+    let executable = fs::canonicalize(factory_base::process::find("true")?).ok()?;
     let library = needed(&executable)?;
     let is_libc = |path: &&PathBuf| path.to_string_lossy().contains("/libc.so");
     let library = library.iter().find(is_libc)?;

@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use clap::Parser as _;
+use factory_base::ctx::Ctx;
+use factory_base::error::{Kind, kind_of};
+use factory_base::ui::Ui;
 use xtask::cli::Cli;
-use xtask::ctx::Ctx;
-use xtask::error::{Kind, kind_of};
-use xtask::ui::Ui;
 
 use crate::support::Sandbox;
 
@@ -78,7 +78,7 @@ fn ok_nothing_to_do_needs_no_network_and_writes_nothing() {
 #[test]
 fn ok_does_not_wait_for_a_build() {
     let sandbox = checkout();
-    let _build = xtask::fs::Lock::of_run(&sandbox.ctx).unwrap();
+    let _build = factory_base::fs::Lock::of_run(&sandbox.ctx).unwrap();
     assert_eq!(run(&sandbox.ctx, &[]), None);
 }
 

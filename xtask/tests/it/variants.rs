@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use xtask::lock::{Origin, PythonLock};
-use xtask::nix::missing_sources;
-use xtask::python::Variants;
+use factory_model::lock::{Origin, PythonLock};
+use factory_nix::missing_sources;
+use factory_resolve::python::Variants;
 
 use crate::support::Sandbox;
 

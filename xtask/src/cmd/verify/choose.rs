@@ -5,9 +5,9 @@ use anyhow::Result;
 use super::Run;
 use super::gather;
 use super::imports::Imports;
-use crate::check::{Check, GPU_MEMORY, IMPORTS};
-use crate::error;
-use crate::nearest::nearest;
+use factory_base::error;
+use factory_model::nearest::nearest;
+use factory_verify::check::{Check, GPU_MEMORY, IMPORTS};
 
 /// What is to be run.
 pub(super) struct Chosen {

@@ -2,10 +2,10 @@
 
 use anyhow::{Context as _, Result};
 
-use crate::check::{Check, IMPORTS_FILE, ImportRules};
-use crate::ctx::Ctx;
-use crate::error;
-use crate::layer::LayerName;
+use factory_base::ctx::Ctx;
+use factory_base::error;
+use factory_model::layer::LayerName;
+use factory_verify::check::{Check, IMPORTS_FILE, ImportRules};
 
 /// All checks of some layers, in order of layers and names.
 pub(super) fn checks(ctx: &Ctx, layers: &[LayerName]) -> Result<Vec<Check>> {

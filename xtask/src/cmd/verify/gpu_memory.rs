@@ -3,10 +3,10 @@
 use anyhow::Result;
 
 use super::{Place, Run, tell};
-use crate::check::GPU_MEMORY;
 use crate::cli::GpuMode;
-use crate::engine::Device;
-use crate::report::{CheckReport, Verdict};
+use factory_verify::check::GPU_MEMORY;
+use factory_verify::engine::Device;
+use factory_verify::report::{CheckReport, Verdict};
 
 pub(super) const PROVES: &str = "every GPU has as much free memory at the end as at the start";
 

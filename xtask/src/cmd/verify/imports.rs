@@ -8,10 +8,10 @@ use anyhow::Result;
 
 use super::place::python_lock;
 use super::{Place, Run, gather, tell};
-use crate::check::{IMPORTS, ImportRules};
-use crate::engine::{Ended, Input, Invocation, Word};
-use crate::python;
-use crate::report::{CheckReport, ImportsReport, Judge, ScriptDocument, Verdict};
+use factory_resolve::python;
+use factory_verify::check::{IMPORTS, ImportRules};
+use factory_verify::engine::{Ended, Input, Invocation, Word};
+use factory_verify::report::{CheckReport, ImportsReport, Judge, ScriptDocument, Verdict};
 
 /// The script, run by the image's own Python.
 const SCRIPT: &str = "scripts/check-imports.py";
@@ -137,7 +137,7 @@ fn read(ended: &Ended) -> Result<ScriptDocument, (Verdict, String)> {
 }
 
 /// What failed, and the end of what it printed.
-fn failure_lines(one: &crate::report::ImportedDistribution) -> Vec<String> {
+fn failure_lines(one: &factory_verify::report::ImportedDistribution) -> Vec<String> {
     const SHOWN: usize = 8;
     let version = one.version.as_deref().unwrap_or("?");
     let reason = one.reason.as_deref().unwrap_or("?");

@@ -6,8 +6,8 @@ use serde_json::json;
 use super::Run;
 use super::choose::Chosen;
 use super::imports;
-use crate::check::{Check, GPU_MEMORY, IMPORTS};
-use crate::ui;
+use factory_base::ui;
+use factory_verify::check::{Check, GPU_MEMORY, IMPORTS};
 
 /// One line.
 struct Row {

@@ -16,13 +16,13 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use self::choose::Chosen;
 use self::place::Place;
 use super::select::{self, Variant};
-use crate::check::{Body, Check};
 use crate::cli::{GpuMode, VerifyArgs};
-use crate::ctx::Ctx;
-use crate::error;
-use crate::layer::LayerName;
-use crate::report::{self, CheckReport, Counts, Report, SCHEMA_VERSION, Verdict};
-use crate::ui;
+use factory_base::ctx::Ctx;
+use factory_base::error;
+use factory_base::ui;
+use factory_model::layer::LayerName;
+use factory_verify::check::{Body, Check};
+use factory_verify::report::{self, CheckReport, Counts, Report, SCHEMA_VERSION, Verdict};
 
 /// What every step of one run needs to know.
 struct Run<'a> {

@@ -6,15 +6,17 @@ use anyhow::Result;
 use comfy_image::image::Image;
 
 use super::Run;
-use crate::check::{Check, ImageConfig};
 use crate::cli::GpuMode;
 use crate::cmd::{load, realize};
-use crate::engine::{Engine, EngineImage, EngineKind, Invocation, Runner};
-use crate::error;
-use crate::lock::PythonLock;
-use crate::process;
-use crate::python::{self, PackageName};
-use crate::report::{CheckReport, DeviceReport, GpuReport, ImageReport, RuntimeReport, Verdict};
+use factory_base::error;
+use factory_base::process;
+use factory_model::lock::PythonLock;
+use factory_resolve::python::{self, PackageName};
+use factory_verify::check::{Check, ImageConfig};
+use factory_verify::engine::{Engine, EngineImage, EngineKind, Invocation, Runner};
+use factory_verify::report::{
+    CheckReport, DeviceReport, GpuReport, ImageReport, RuntimeReport, Verdict,
+};
 
 /// The word for the host in `--runtime`.
 const HOST: &str = "host";
@@ -124,10 +126,10 @@ impl Place {
             return Some(format!("this machine has no program `{name}`"));
         }
         match &check.body {
-            crate::check::Body::Config(_) => {
+            factory_verify::check::Body::Config(_) => {
                 return Some("a host has no image configuration".into());
             }
-            crate::check::Body::Python(_) if process::find("python3").is_none() => {
+            factory_verify::check::Body::Python(_) if process::find("python3").is_none() => {
                 return Some("this machine has no program `python3`".into());
             }
             _ => {}
@@ -140,7 +142,7 @@ impl Place {
     pub(super) fn no_gpu(&self) -> Option<String> {
         match (self.gpu_mode, self.runner.gpu()) {
             (GpuMode::Off, _) => Some("`--gpu off`".to_owned()),
-            (_, crate::engine::GpuAccess::None(reason)) => Some(reason.clone()),
+            (_, factory_verify::engine::GpuAccess::None(reason)) => Some(reason.clone()),
             _ => None,
         }
     }

@@ -6,10 +6,10 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::{Place, Run};
-use crate::check::{Body, Check, StandardInput};
-use crate::engine::{Ended, Input, Invocation, Word};
-use crate::error;
-use crate::report::{CheckReport, Verdict};
+use factory_base::error;
+use factory_verify::check::{Body, Check, StandardInput};
+use factory_verify::engine::{Ended, Input, Invocation, Word};
+use factory_verify::report::{CheckReport, Verdict};
 
 /// How many of the last lines of a check are kept.
 const KEPT_LINES: usize = 20;

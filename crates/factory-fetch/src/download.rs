@@ -1,0 +1,462 @@
+//! One file from the first candidate that serves the right bytes, resumed where it stopped.
+
+use std::fs::File;
+use std::io::{self, Read, Seek as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use sha2::Digest as _;
+use ureq::Body;
+use ureq::http::{Response, StatusCode, header};
+
+use super::http::{Candidate, Http, Request, RequestError};
+use super::locate::Locations;
+use super::progress::{FileProgress, Progress};
+use super::retry::{ATTEMPTS, pause};
+use factory_base::ctx::Ctx;
+use factory_base::error;
+use factory_model::lock::{Origin, Sha256};
+
+/// No source is as large; guards a lock entry without a size.
+const MAX_SIZE: u64 = 64 << 30;
+
+/// A file that is wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Job {
+    /// For messages.
+    pub name: String,
+    /// Where to look, in order.
+    pub origins: Vec<Origin>,
+    /// What the bytes must hash to.
+    pub sha256: Sha256,
+    /// How many bytes there must be, when known.
+    pub size: Option<u64>,
+    /// Where the whole file goes.
+    pub destination: PathBuf,
+}
+
+/// A file that is in its place.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Done {
+    /// Bytes that came over the network in this run.
+    pub bytes_fetched: u64,
+}
+
+/// Fetches files; shared by the threads of one fetch.
+#[derive(Debug)]
+pub struct Downloader<'a> {
+    ctx: &'a Ctx,
+    http: &'a Http,
+    locations: &'a Locations<'a>,
+    parts: PathBuf,
+}
+
+/// Why a candidate was given up.
+enum Stop {
+    /// The next candidate may do better.
+    Next(String),
+    /// Nothing will do better: interrupted, or the disk is full.
+    Fatal(anyhow::Error),
+}
+
+impl From<anyhow::Error> for Stop {
+    fn from(error: anyhow::Error) -> Self {
+        Stop::Fatal(error)
+    }
+}
+
+/// Whether an error ends a whole fetch, not only one file.
+pub fn is_fatal(ctx: &Ctx, error: &anyhow::Error) -> bool {
+    ctx.is_interrupted()
+        || error.chain().any(|cause| {
+            cause.downcast_ref::<io::Error>().is_some_and(|io| {
+                matches!(
+                    io.kind(),
+                    io::ErrorKind::StorageFull
+                        | io::ErrorKind::QuotaExceeded
+                        | io::ErrorKind::ReadOnlyFilesystem
+                        | io::ErrorKind::PermissionDenied
+                )
+            })
+        })
+}
+
+impl<'a> Downloader<'a> {
+    /// Unfinished files lie in `<cache>/downloads`.
+    pub fn new(ctx: &'a Ctx, http: &'a Http, locations: &'a Locations<'a>) -> Self {
+        Self {
+            ctx,
+            http,
+            locations,
+            parts: ctx.cache.join("downloads"),
+        }
+    }
+
+    /// Brings one file to its destination.
+    ///
+    /// # Errors
+    /// No candidate serves the right bytes: each one with its reason; or see [`is_fatal`].
+    pub fn fetch(&self, job: &Job, progress: &Progress<'_>) -> Result<Done> {
+        let mut bar = progress.file(&job.name, job.size);
+        if job.destination.is_file() && hash_of(&job.destination)? == job.sha256 {
+            bar.advance(job.size.unwrap_or(0));
+            return Ok(Done::default());
+        }
+        let mut part = Part::open(&self.parts.join(format!("{}.part", job.sha256)), &mut bar)?;
+        let mut failures = Vec::new();
+        let mut done = Done::default();
+        for origin in &job.origins {
+            let candidates = match self.locations.candidates(origin, &job.sha256) {
+                Ok(candidates) => candidates,
+                Err(error) => {
+                    self.ctx.check_interrupted()?;
+                    failures.push(format!("{error:#}"));
+                    continue;
+                }
+            };
+            for candidate in candidates {
+                match self.try_candidate(job, &candidate, &mut part, &mut bar, &mut done) {
+                    Ok(()) => {
+                        part.persist(&job.destination)?;
+                        bar.done();
+                        return Ok(done);
+                    }
+                    Err(Stop::Fatal(error)) => return Err(error),
+                    Err(Stop::Next(reason)) => {
+                        self.ctx.ui.detail(format!("{candidate}: {reason}"));
+                        failures.push(format!("{candidate}: {reason}"));
+                    }
+                }
+            }
+        }
+        part.discard_if_empty()?;
+        Err(nowhere(job, &failures).into())
+    }
+
+    fn try_candidate(
+        &self,
+        job: &Job,
+        candidate: &Candidate,
+        part: &mut Part,
+        bar: &mut FileProgress<'_>,
+        done: &mut Done,
+    ) -> Result<(), Stop> {
+        match candidate {
+            Candidate::File(path) => {
+                part.restart(bar)?;
+                let mut file = fs_err::File::open(path)
+                    .map_err(|source| Stop::Next(format!("cannot be read: {source}")))?;
+                self.pour(job, &mut file, part, bar)
+                    .map_err(|failure| failure.into_stop())?;
+                part.verify(job, bar)
+            }
+            Candidate::Http { .. } if self.ctx.offline => {
+                Err(Stop::Next("not asked, because of `--offline`".to_owned()))
+            }
+            Candidate::Http { url, proxy } => {
+                let had = part.length;
+                let result = self.download(job, url, proxy.as_deref(), part, bar, done);
+                match result {
+                    // What was there before may have been the wrong half.
+                    Err(Stop::Next(_)) if had > 0 && part.length == 0 => {
+                        self.download(job, url, proxy.as_deref(), part, bar, done)
+                    }
+                    result => result,
+                }
+            }
+        }
+    }
+
+    fn download(
+        &self,
+        job: &Job,
+        url: &str,
+        proxy: Option<&str>,
+        part: &mut Part,
+        bar: &mut FileProgress<'_>,
+        done: &mut Done,
+    ) -> Result<(), Stop> {
+        let mut n_failures = 0;
+        while job.size != Some(part.length) || part.length == 0 {
+            self.ctx.check_interrupted()?;
+            let before = part.length;
+            let failure = match self.stream(job, url, proxy, part, bar) {
+                Ok(()) => {
+                    done.bytes_fetched += part.length.saturating_sub(before);
+                    break;
+                }
+                Err(failure) => failure,
+            };
+            done.bytes_fetched += part.length.saturating_sub(before);
+            let Failure::Request(request) = failure else {
+                return Err(failure.into_stop());
+            };
+            if !request.transient {
+                return Err(Stop::Next(request.message));
+            }
+            n_failures = if part.length > before {
+                1
+            } else {
+                n_failures + 1
+            };
+            if n_failures >= ATTEMPTS {
+                return Err(Stop::Next(format!(
+                    "{} ({ATTEMPTS} attempts)",
+                    request.message
+                )));
+            }
+            pause(self.ctx, n_failures, request.retry_after)?;
+        }
+        part.verify(job, bar)
+    }
+
+    /// One request, from where the part ends.
+    fn stream(
+        &self,
+        job: &Job,
+        url: &str,
+        proxy: Option<&str>,
+        part: &mut Part,
+        bar: &mut FileProgress<'_>,
+    ) -> Result<(), Failure> {
+        let response = self.http.send(
+            url,
+            Request {
+                proxy,
+                from: part.length,
+                ..Request::default()
+            },
+        )?;
+        let status = response.status();
+        if status == StatusCode::RANGE_NOT_SATISFIABLE {
+            part.restart(bar)?;
+            return Err(transient("the server has fewer bytes than are here"));
+        }
+        if status != StatusCode::PARTIAL_CONTENT && part.length > 0 {
+            part.restart(bar)?;
+        }
+        if status == StatusCode::PARTIAL_CONTENT && range_start(&response) != Some(part.length) {
+            part.restart(bar)?;
+            return Err(transient("the server sends another range than was asked"));
+        }
+        if let (Some(size), Some(rest)) = (job.size, response.body().content_length()) {
+            let offered = part.length.saturating_add(rest);
+            if offered != size {
+                part.restart(bar)?;
+                return Err(Failure::WrongSize {
+                    expected: size,
+                    found: offered,
+                });
+            }
+        }
+        let mut reader = response.into_body().into_reader();
+        self.pour(job, &mut reader, part, bar)?;
+        if job.size.is_some_and(|size| part.length < size) {
+            return Err(transient("the connection ended early"));
+        }
+        Ok(())
+    }
+
+    /// Copies and hashes until the reader ends, within the size limit.
+    fn pour(
+        &self,
+        job: &Job,
+        reader: &mut dyn Read,
+        part: &mut Part,
+        bar: &mut FileProgress<'_>,
+    ) -> Result<(), Failure> {
+        let limit = job.size.unwrap_or(MAX_SIZE);
+        let mut buffer = vec![0; 256 * 1024];
+        loop {
+            self.ctx.check_interrupted()?;
+            let count = match reader.read(&mut buffer) {
+                Ok(0) => return Ok(()),
+                Ok(count) => count,
+                Err(source) if source.kind() == io::ErrorKind::Interrupted => continue,
+                Err(source) => {
+                    return Err(transient(format!("the connection broke: {source}")));
+                }
+            };
+            if part.length + count as u64 > limit {
+                let found = part.length + count as u64;
+                part.restart(bar)?;
+                return Err(Failure::TooLarge { limit, found });
+            }
+            part.append(&buffer[..count])?;
+            bar.advance(count as u64);
+        }
+    }
+}
+
+enum Failure {
+    Request(RequestError),
+    WrongSize { expected: u64, found: u64 },
+    TooLarge { limit: u64, found: u64 },
+    Fatal(anyhow::Error),
+}
+
+impl Failure {
+    fn into_stop(self) -> Stop {
+        match self {
+            Failure::Request(request) => Stop::Next(request.message),
+            Failure::WrongSize { expected, found } => Stop::Next(format!(
+                "wrong size\n      expected {expected} bytes\n      found    {found} bytes"
+            )),
+            Failure::TooLarge { limit, found } => Stop::Next(format!(
+                "more bytes than the lock says\n      expected {limit} bytes\n      found    {found} bytes or more"
+            )),
+            Failure::Fatal(error) => Stop::Fatal(error),
+        }
+    }
+}
+
+impl From<RequestError> for Failure {
+    fn from(error: RequestError) -> Self {
+        Failure::Request(error)
+    }
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Failure::Fatal(error)
+    }
+}
+
+fn transient(message: impl Into<String>) -> Failure {
+    Failure::Request(RequestError {
+        message: message.into(),
+        transient: true,
+        retry_after: None,
+        status: None,
+    })
+}
+
+/// `Content-Range: bytes 100-199/200` starts at 100 (RFC 9110, section 14.4).
+fn range_start(response: &Response<Body>) -> Option<u64> {
+    response
+        .headers()
+        .get(header::CONTENT_RANGE)?
+        .to_str()
+        .ok()?
+        .strip_prefix("bytes ")?
+        .split_once('-')?
+        .0
+        .trim()
+        .parse()
+        .ok()
+}
+
+fn nowhere(job: &Job, failures: &[String]) -> error::Failure {
+    let mut message = format!("cannot fetch `{}`", job.name);
+    if failures.is_empty() {
+        message.push_str(": nothing says where it is");
+    }
+    for failure in failures {
+        message.push_str("\n    ");
+        message.push_str(failure);
+    }
+    error::environment(message)
+}
+
+/// An unfinished file with the hash of what it holds.
+struct Part {
+    path: PathBuf,
+    file: File,
+    hasher: sha2::Sha256,
+    length: u64,
+}
+
+impl Part {
+    fn open(path: &Path, bar: &mut FileProgress<'_>) -> Result<Self> {
+        if let Some(directory) = path.parent() {
+            fs_err::create_dir_all(directory)?;
+        }
+        let file = fs_err::OpenOptions::new()
+            .create(true)
+            .read(true)
+            .write(true)
+            .truncate(false)
+            .open(path)?
+            .into_parts()
+            .0;
+        let mut part = Self {
+            path: path.to_owned(),
+            file,
+            hasher: sha2::Sha256::new(),
+            length: 0,
+        };
+        let mut buffer = vec![0; 1 << 20];
+        loop {
+            let count = part.file.read(&mut buffer)?;
+            if count == 0 {
+                break;
+            }
+            part.hasher.update(&buffer[..count]);
+            part.length += count as u64;
+            bar.advance(count as u64);
+        }
+        Ok(part)
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> Result<()> {
+        self.file.write_all(bytes).map_err(|source| {
+            let hint = (source.kind() == io::ErrorKind::StorageFull).then_some(
+                "free some space, or set `XDG_CACHE_HOME` to a directory on a larger disk; \
+                 the download resumes where it stopped",
+            );
+            let failure = error::environment(format!("cannot write `{}`", self.path.display()));
+            anyhow::Error::from(source).context(match hint {
+                Some(hint) => failure.hint(hint),
+                None => failure,
+            })
+        })?;
+        self.hasher.update(bytes);
+        self.length += bytes.len() as u64;
+        Ok(())
+    }
+
+    fn restart(&mut self, bar: &mut FileProgress<'_>) -> Result<()> {
+        self.file
+            .set_len(0)
+            .and_then(|()| self.file.rewind())
+            .with_context(|| format!("cannot empty `{}`", self.path.display()))?;
+        self.hasher = sha2::Sha256::new();
+        self.length = 0;
+        bar.restart();
+        Ok(())
+    }
+
+    fn verify(&mut self, job: &Job, bar: &mut FileProgress<'_>) -> Result<(), Stop> {
+        let found = Sha256::from_bytes(self.hasher.clone().finalize().into());
+        if found == job.sha256 {
+            return Ok(());
+        }
+        self.restart(bar)?;
+        Err(Stop::Next(format!(
+            "wrong hash\n      expected {}\n      found    {found}",
+            job.sha256
+        )))
+    }
+
+    fn persist(self, destination: &Path) -> Result<()> {
+        if let Some(directory) = destination.parent() {
+            fs_err::create_dir_all(directory)?;
+        }
+        fs_err::rename(&self.path, destination)?;
+        Ok(())
+    }
+
+    fn discard_if_empty(self) -> Result<()> {
+        if self.length == 0 {
+            fs_err::remove_file(&self.path)?;
+        }
+        Ok(())
+    }
+}
+
+/// Hashes a file as it is on the disk.
+fn hash_of(path: &Path) -> Result<Sha256> {
+    let mut hasher = sha2::Sha256::new();
+    io::copy(&mut fs_err::File::open(path)?, &mut hasher)?;
+    Ok(Sha256::from_bytes(hasher.finalize().into()))
+}

@@ -1,0 +1,342 @@
+//! Trees of git repositories, through the user's own git and its settings.
+
+mod failure;
+mod submodule;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use walkdir::WalkDir;
+use xshell::{Cmd, Shell, cmd};
+
+use factory_base::ctx::Ctx;
+use factory_base::error;
+use factory_base::process;
+use factory_model::lock::Sha256;
+use failure::Cause;
+
+/// What makes a checkout depend on the revision only (no conversion, no filters, no hooks),
+/// and a fetch end by itself.
+const SETTINGS: [&str; 13] = [
+    "core.autocrlf=false",
+    "core.eol=lf",
+    "core.symlinks=true",
+    "core.bare=false",
+    "core.hooksPath=/dev/null",
+    "core.attributesFile=/dev/null",
+    "advice.detachedHead=false",
+    // Files of Git LFS stay the pointers that the revision holds.
+    "filter.lfs.smudge=",
+    "filter.lfs.process=",
+    "filter.lfs.required=false",
+    "gc.auto=0",
+    "http.lowSpeedLimit=1",
+    "http.lowSpeedTime=60",
+];
+/// First line of a Git LFS pointer.
+const POINTER: &[u8] = b"version https://git-lfs.github.com/spec/v1\n";
+/// A pointer is smaller than this, says its specification.
+const POINTER_SIZE: u64 = 1024;
+
+/// A revision of a repository, as the lock names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Revision<'a> {
+    /// Clone URL, before the user's `insteadOf`.
+    pub url: &'a str,
+    /// 40 hex digits.
+    pub rev: &'a str,
+    /// Whether its submodules are part of the tree.
+    pub submodules: bool,
+}
+
+/// Puts the files of a revision into the new directory `target`, without `.git`; returns
+/// those that are Git LFS pointers. What was fetched stays in `objects` until that is
+/// removed, so that a run which was cut off goes on with what it had.
+///
+/// # Errors
+/// The repository does not answer, asks for credentials, lacks the revision, or a submodule
+/// fails; each says which.
+pub fn checkout(
+    ctx: &Ctx,
+    revision: &Revision<'_>,
+    objects: &Path,
+    target: &Path,
+) -> Result<Vec<PathBuf>> {
+    if ctx.offline {
+        return Err(error::environment(format!(
+            "{}: not asked, because of `--offline`",
+            revision.url
+        ))
+        .into());
+    }
+    let fetcher = Fetcher {
+        ctx,
+        shell: Shell::new()?,
+        objects,
+    };
+    fetcher.tree(revision, target, Trust::Full)?;
+    pointers(target)
+}
+
+/// Asks a repository for its branches.
+///
+/// # Errors
+/// It does not answer: git's own words.
+pub fn reachable(ctx: &Ctx, url: &str) -> Result<()> {
+    ctx.check_interrupted()?;
+    let shell = Shell::new()?;
+    // git has no limit of its own for connecting, and a host that drops packets must not
+    // hold a preflight for minutes.
+    let cmd = match process::find("timeout") {
+        Some(timeout) => cmd!(shell, "{timeout} 10 git ls-remote --quiet -- {url} HEAD"),
+        None => cmd!(shell, "git ls-remote --quiet -- {url} HEAD"),
+    };
+    process::capture(silent(cmd)?).map(drop)
+}
+
+/// The URL that git would use, after the user's `insteadOf` settings.
+///
+/// # Errors
+/// There is no git.
+pub fn actual_url(url: &str) -> Result<String> {
+    let shell = Shell::new()?;
+    process::capture(silent(cmd!(shell, "git ls-remote --get-url -- {url}"))?)
+        .map(|text| text.trim().to_owned())
+}
+
+/// What a fetch may reach.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Trust {
+    /// Everything that git allows a user.
+    Full,
+    /// Other machines: a repository of theirs must not make us read one of this machine.
+    Remote,
+}
+
+impl Trust {
+    /// How far a submodule is trusted. What the user's own `insteadOf` makes of a URL is the
+    /// user's business.
+    fn of_submodule(parent: &str, url: &str) -> Self {
+        let is_remote = |url: &str| {
+            ["https://", "http://", "ssh://", "git://"]
+                .iter()
+                .any(|scheme| url.starts_with(scheme))
+        };
+        if is_remote(parent) && !is_remote(url) {
+            Self::Remote
+        } else {
+            Self::Full
+        }
+    }
+}
+
+struct Fetcher<'a> {
+    ctx: &'a Ctx,
+    shell: Shell,
+    /// One bare repository for each URL.
+    objects: &'a Path,
+}
+
+impl Fetcher<'_> {
+    fn tree(&self, revision: &Revision<'_>, target: &Path, trust: Trust) -> Result<()> {
+        let Revision {
+            url,
+            rev,
+            submodules,
+        } = *revision;
+        let repository = self
+            .objects
+            .join(format!("{}.git", Sha256::of(url.as_bytes())));
+        if !self.has(&repository, rev) {
+            self.fetch(&repository, url, rev, trust)?;
+        }
+        self.ctx.check_interrupted()?;
+        fs_err::create_dir_all(target)?;
+        // The index may be that of a checkout that was cut off.
+        let index = repository.join("index");
+        if index.exists() {
+            fs_err::remove_file(index)?;
+        }
+        let target_text = target.display().to_string();
+        let checkout = ["checkout", "--quiet", "--force", "--detach", rev];
+        self.run(
+            &repository,
+            &["--work-tree", &target_text],
+            &checkout,
+            Trust::Full,
+        )
+        .map_err(|said| failure::explain(Cause::Incomplete, url, rev, &said))?;
+        if submodules {
+            self.submodules(&repository, revision, target)?;
+        }
+        Ok(())
+    }
+
+    fn has(&self, repository: &Path, rev: &str) -> bool {
+        let commit = format!("{rev}^{{commit}}");
+        repository.is_dir()
+            && self
+                .run(repository, &[], &["cat-file", "-e", &commit], Trust::Full)
+                .is_ok()
+    }
+
+    /// Brings the one revision; where a server gives branches and tags only, their history.
+    fn fetch(&self, repository: &Path, url: &str, rev: &str, trust: Trust) -> Result<()> {
+        fs_err::create_dir_all(repository)?;
+        process::capture(silent(cmd!(
+            self.shell,
+            "git init --quiet --bare {repository}"
+        ))?)?;
+        let fetch = |more: &[&str]| {
+            let fetch = ["fetch", "--quiet", "--no-tags", "--no-recurse-submodules"];
+            let arguments: Vec<&str> = fetch.iter().chain(more).copied().collect();
+            self.run(repository, &[], &arguments, trust)
+        };
+        let Err(said) = fetch(&["--depth", "1", "--", url, rev]) else {
+            return Ok(());
+        };
+        self.ctx.check_interrupted()?;
+        let cause = Cause::of(&said);
+        if cause != Cause::NotAdvertised {
+            return Err(failure::explain(cause, url, rev, &said));
+        }
+        self.ctx
+            .ui
+            .detail(format!("{url}: no fetch of {rev} alone: {said}"));
+        fetch(&[
+            "--",
+            url,
+            "+refs/heads/*:refs/heads/*",
+            "+refs/tags/*:refs/tags/*",
+        ])
+        .map_err(|said| failure::explain(Cause::of(&said), url, rev, &said))?;
+        if self.has(repository, rev) {
+            return Ok(());
+        }
+        Err(failure::explain(Cause::NoRevision, url, rev, ""))
+    }
+
+    fn submodules(&self, repository: &Path, parent: &Revision<'_>, target: &Path) -> Result<()> {
+        let Revision { url, rev, .. } = *parent;
+        let read = |arguments: &[&str]| {
+            self.run(repository, &[], arguments, Trust::Full)
+                .map_err(|said| failure::explain(Cause::Incomplete, url, rev, &said))
+        };
+        let listed = read(&["ls-tree", "-r", "-z", "--full-tree", rev])?;
+        let links = submodule::links(&listed);
+        if links.is_empty() {
+            return Ok(());
+        }
+        let modules = format!("{rev}:.gitmodules");
+        let read_modules = [
+            "config",
+            "--blob",
+            &modules,
+            "--null",
+            "--get-regexp",
+            r"^submodule\..*\.(path|url)$",
+        ];
+        // No file, no entries: the links below say what is missing.
+        let entries = self
+            .run(repository, &[], &read_modules, Trust::Full)
+            .unwrap_or_default();
+        let urls = submodule::urls(&entries);
+        for (path, rev) in links {
+            let declared = urls.get(path).with_context(|| {
+                error::bad_input(format!(
+                    "{url} at {} has a submodule `{path}` that `.gitmodules` gives no URL for",
+                    parent.rev
+                ))
+                .hint("it cannot be fetched with submodules: set `submodules = false` in `package-lists/sources.toml`, with the hash of that tree")
+            })?;
+            let child = submodule::resolve(url, declared);
+            let revision = Revision {
+                url: &child,
+                rev,
+                submodules: true,
+            };
+            self.tree(
+                &revision,
+                &target.join(path),
+                Trust::of_submodule(url, &child),
+            )
+            .with_context(|| {
+                format!(
+                    "cannot fetch the submodule `{path}` of {url} at {}",
+                    parent.rev
+                )
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Runs git in a repository; the error is what it said.
+    fn run(
+        &self,
+        repository: &Path,
+        options: &[&str],
+        arguments: &[&str],
+        trust: Trust,
+    ) -> Result<String, String> {
+        let mut cmd = self.shell.cmd("git").arg("--git-dir").arg(repository);
+        for setting in SETTINGS {
+            cmd = cmd.arg("-c").arg(setting);
+        }
+        cmd = cmd.args(options).args(arguments);
+        if trust == Trust::Remote {
+            cmd = cmd.env("GIT_PROTOCOL_FROM_USER", "0");
+        }
+        let mut said = Vec::new();
+        let ran = silent(cmd).and_then(|cmd| {
+            process::watch(self.ctx, cmd, |line| said.extend(line.map(str::to_owned)))
+        });
+        match ran {
+            Ok(((status, _), stdout)) if status.success() => Ok(stdout),
+            Ok(((status, command), _)) if said.is_empty() => {
+                Err(format!("`{command}` ended with {status}"))
+            }
+            Ok(_) => Err(said.join("\n")),
+            Err(error) => Err(format!("{error:#}")),
+        }
+    }
+}
+
+/// git that asks nobody for anything and speaks one language.
+fn silent(cmd: Cmd<'_>) -> Result<Cmd<'_>> {
+    let cmd = cmd
+        .env("GIT_TERMINAL_PROMPT", "0")
+        .env("GIT_ASKPASS", "")
+        .env("SSH_ASKPASS_REQUIRE", "never")
+        .env("GCM_INTERACTIVE", "never")
+        .env("GIT_LFS_SKIP_SMUDGE", "1")
+        .env("LC_ALL", "C")
+        .env_remove("GIT_DIR")
+        .env_remove("GIT_WORK_TREE")
+        .env_remove("GIT_INDEX_FILE");
+    if std::env::var_os("GIT_SSH").is_some() {
+        return Ok(cmd);
+    }
+    let shell = Shell::new()?;
+    let set = std::env::var("GIT_SSH_COMMAND").ok();
+    let configured = cmd!(shell, "git config --get core.sshCommand");
+    let program = set
+        .or_else(|| process::capture(configured).ok())
+        .map_or("ssh".to_owned(), |text| text.trim().to_owned());
+    Ok(cmd.env(
+        "GIT_SSH_COMMAND",
+        format!("{program} -o BatchMode=yes -o ConnectTimeout=8"),
+    ))
+}
+
+/// The files that are Git LFS pointers, below `root`, sorted.
+fn pointers(root: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in WalkDir::new(root).sort_by_file_name() {
+        let entry = entry?;
+        let is_small = entry.file_type().is_file() && entry.metadata()?.len() < POINTER_SIZE;
+        if is_small && fs_err::read(entry.path())?.starts_with(POINTER) {
+            found.push(entry.path().strip_prefix(root)?.to_owned());
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,24 @@
+//! Downloads: parallel, resumable, hashed while streamed. Knows no Nix.
+
+mod apt;
+pub mod deb;
+mod download;
+pub mod git;
+pub mod http;
+mod locate;
+mod nar;
+mod netrc;
+mod parallel;
+mod progress;
+mod pypi;
+mod resolver;
+pub mod retry;
+
+pub use apt::Mirrors;
+pub use download::{Done, Downloader, Job, is_fatal};
+pub use http::{Candidate, Http, Request, RequestError, host_of};
+pub use locate::Locations;
+pub use nar::hash as nar_hash;
+pub use parallel::for_each;
+pub use progress::Progress;
+pub use pypi::Indexes;

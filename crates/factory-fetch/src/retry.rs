@@ -1,0 +1,93 @@
+//! Trying a request again while its failure may pass by itself.
+
+use std::time::Duration;
+
+use anyhow::Result;
+
+use super::http::RequestError;
+use factory_base::ctx::Ctx;
+
+/// Failures in a row before something is given up.
+pub const ATTEMPTS: u32 = 4;
+/// The first pause between attempts; each next one is twice as long.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+/// No server is waited for longer than this, whatever it asks.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// Why an attempt did not succeed.
+pub enum Stop {
+    /// The other side; trying again may help.
+    Request(RequestError),
+    /// Nothing will help: interrupted, or our own side.
+    Fatal(anyhow::Error),
+}
+
+impl std::fmt::Display for Stop {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Stop::Request(error) => error.fmt(formatter),
+            Stop::Fatal(error) => write!(formatter, "{error:#}"),
+        }
+    }
+}
+
+impl From<RequestError> for Stop {
+    fn from(error: RequestError) -> Self {
+        Stop::Request(error)
+    }
+}
+
+impl From<anyhow::Error> for Stop {
+    fn from(error: anyhow::Error) -> Self {
+        Stop::Fatal(error)
+    }
+}
+
+impl From<Stop> for anyhow::Error {
+    fn from(stop: Stop) -> Self {
+        match stop {
+            Stop::Request(failure) => failure.into(),
+            Stop::Fatal(error) => error,
+        }
+    }
+}
+
+/// Attempts until one succeeds, one fails for good, or the attempts are used up. `name` is
+/// what is asked, for the details of a run.
+///
+/// # Errors
+/// The last failure; or the run was interrupted.
+pub fn retry<T>(ctx: &Ctx, name: &str, attempt: impl Fn() -> Result<T, Stop>) -> Result<T, Stop> {
+    let mut n_failures = 0;
+    loop {
+        ctx.check_interrupted()?;
+        let failure = match attempt() {
+            Err(Stop::Request(failure)) => failure,
+            ended => return ended,
+        };
+        n_failures += 1;
+        if !failure.transient || n_failures >= ATTEMPTS {
+            return Err(failure.into());
+        }
+        ctx.ui.detail(format!("{name}: {failure}; trying again"));
+        pause(ctx, n_failures, failure.retry_after)?;
+    }
+}
+
+/// Waits before the next attempt: exponential, with jitter so that clients spread out.
+///
+/// # Errors
+/// The user stops the run meanwhile.
+pub fn pause(ctx: &Ctx, n_failures: u32, asked: Option<Duration>) -> Result<()> {
+    const SLICE: Duration = Duration::from_millis(100);
+    let exponential = FIRST_PAUSE * 2_u32.saturating_pow(n_failures.saturating_sub(1));
+    let mut left = asked
+        .unwrap_or_else(|| exponential.mul_f64(0.5 + fastrand::f64()))
+        .min(LONGEST_PAUSE);
+    while left > Duration::ZERO {
+        ctx.check_interrupted()?;
+        std::thread::sleep(left.min(SLICE));
+        left = left.saturating_sub(SLICE);
+    }
+    Ok(())
+}

@@ -1,0 +1,8 @@
+//! Lists, locks, layers and names: reads text, and nothing else.
+
+pub mod cuda;
+pub mod deb822;
+pub mod layer;
+pub mod list;
+pub mod lock;
+pub mod nearest;

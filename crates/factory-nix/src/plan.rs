@@ -1,0 +1,327 @@
+//! What the flake says a variant consists of, from one evaluation.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+use serde::{Deserialize, Serialize};
+use xshell::Shell;
+
+use super::Nix;
+use factory_base::ctx::Ctx;
+use factory_base::error;
+use factory_base::process;
+use factory_model::cuda::CudaArchitecture;
+use factory_model::layer::LayerName;
+use factory_model::lock::Sha256;
+
+/// How many lines of Nix's own words an evaluation error repeats.
+const SHOWN_LINES: usize = 30;
+
+/// The evaluated `legacyPackages.x86_64-linux.factory.VARIANT.plan`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plan {
+    /// Variant name.
+    pub variant: String,
+    /// Image reference `name:tag` of the final image.
+    pub reference: String,
+    /// The twelve layers in order.
+    pub layers: Vec<LayerPlan>,
+}
+
+/// One layer of the plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LayerPlan {
+    /// `05-pak3`.
+    pub name: LayerName,
+    /// The layer spec (JSON file) of this layer alone.
+    pub spec: Derivation,
+    /// The image (JSON file) of layers 01 to this one.
+    pub image: Derivation,
+}
+
+/// A derivation and the path of its `out` output.
+///
+/// In the flake the fields are `drv` and `out`: a set with `outPath` becomes a mere string
+/// on its way to JSON.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Derivation {
+    /// `/nix/store/….drv`.
+    #[serde(rename = "drv")]
+    pub drv_path: String,
+    /// `/nix/store/…`.
+    #[serde(rename = "out")]
+    pub out_path: String,
+}
+
+impl Plan {
+    /// The layers up to one, this one included.
+    pub fn up_to(&self, layer: &LayerName) -> &[LayerPlan] {
+        let n_layers = self
+            .layers
+            .iter()
+            .take_while(|plan| plan.name <= *layer)
+            .count();
+        &self.layers[..n_layers]
+    }
+
+    /// One layer.
+    ///
+    /// # Errors
+    /// The flake has no such layer, although `layers/` has.
+    pub fn layer(&self, layer: &LayerName) -> Result<&LayerPlan> {
+        self.layers
+            .iter()
+            .find(|plan| plan.name == *layer)
+            .with_context(|| {
+                format!(
+                    "the flake's plan of `{}` has no layer `{layer}`",
+                    self.variant
+                )
+            })
+    }
+
+    /// Every derivation of the plan.
+    pub fn derivations(&self) -> impl Iterator<Item = &Derivation> {
+        self.layers
+            .iter()
+            .flat_map(|layer| [&layer.spec, &layer.image])
+    }
+
+    /// The spec derivations in order, for [`super::Graph::layers`].
+    pub fn specs(&self) -> Vec<(LayerName, String)> {
+        let pair = |layer: &LayerPlan| (layer.name.clone(), layer.spec.drv_path.clone());
+        self.layers.iter().map(pair).collect()
+    }
+
+    fn check(&self, variant: &str) -> Result<()> {
+        anyhow::ensure!(
+            self.variant == variant,
+            "asked the flake for `{variant}`, got the plan of `{}`",
+            self.variant
+        );
+        anyhow::ensure!(
+            self.layers.is_sorted_by(|a, b| a.name < b.name),
+            "the layers of the flake's plan are not in order"
+        );
+        Ok(())
+    }
+}
+
+impl Nix {
+    /// Evaluates the plan of a variant (and instantiates its derivations). A plan that was
+    /// evaluated before from the same files is reused while the store still holds it.
+    /// CUDA code is compiled for `architectures`, or for the variant's own when there are none.
+    ///
+    /// # Errors
+    /// The flake does not evaluate, or there is no such variant.
+    pub fn plan(
+        &self,
+        ctx: &Ctx,
+        variant: &str,
+        architectures: &[CudaArchitecture],
+    ) -> Result<Plan> {
+        let cached = self.cache_file(ctx, variant, architectures)?;
+        if let Some(file) = &cached
+            && let Some(plan) = read(file)
+            && plan.check(variant).is_ok()
+            && self.holds(&plan)?
+        {
+            return Ok(plan);
+        }
+        let plan = self.evaluate(ctx, variant, architectures)?;
+        if let Some(file) = &cached {
+            factory_base::fs::write_atomic(file, &serde_json::to_vec(&plan)?)?;
+        }
+        Ok(plan)
+    }
+
+    /// A plan is of use while each derivation can be built or is built.
+    fn holds(&self, plan: &Plan) -> Result<bool> {
+        let paths: Vec<&str> = plan
+            .derivations()
+            .flat_map(|derivation| [derivation.drv_path.as_str(), derivation.out_path.as_str()])
+            .collect();
+        let invalid = self.invalid_paths(&paths)?;
+        Ok(plan.derivations().all(|derivation| {
+            !invalid.contains(&derivation.drv_path) || !invalid.contains(&derivation.out_path)
+        }))
+    }
+
+    /// Named by all that an evaluation can depend on: the commit, what differs from it
+    /// in tracked files (Nix sees no others), the variant, its architectures, the Nix and its store.
+    /// `None` outside a git checkout.
+    fn cache_file(
+        &self,
+        ctx: &Ctx,
+        variant: &str,
+        architectures: &[CudaArchitecture],
+    ) -> Result<Option<PathBuf>> {
+        let shell = Shell::new()?;
+        shell.change_dir(&ctx.root);
+        let git = |arguments: &[&str]| {
+            let cmd = shell.cmd("git").env("GIT_OPTIONAL_LOCKS", "0");
+            process::capture(cmd.args(arguments)).ok()
+        };
+        let Some(commit) = git(&["rev-parse", "HEAD"]) else {
+            return Ok(None);
+        };
+        let Some(difference) = git(&[
+            "diff",
+            "HEAD",
+            "--no-color",
+            "--no-ext-diff",
+            "--no-textconv",
+            "--no-renames",
+            "--full-index",
+            "--binary",
+        ]) else {
+            return Ok(None);
+        };
+        let version = process::capture(self.cmd(&shell, "nix").arg("--version"))?;
+        let store = self
+            .store_root
+            .as_deref()
+            .map(|root| root.display().to_string());
+        let key = [
+            "plan 1",
+            &commit,
+            variant,
+            &serde_json::to_string(architectures)?,
+            &version,
+            store.as_deref().unwrap_or("/nix"),
+            &difference,
+        ];
+        let key = Sha256::of(key.join("\0").as_bytes());
+        Ok(Some(ctx.cache.join("plans").join(format!("{key}.json"))))
+    }
+
+    fn evaluate(
+        &self,
+        ctx: &Ctx,
+        variant: &str,
+        architectures: &[CudaArchitecture],
+    ) -> Result<Plan> {
+        let shell = Shell::new()?;
+        // A flake has no arguments, but a function among its outputs has.
+        let (output, apply) = match architectures {
+            [] => ("plan", None),
+            some => {
+                let list = some.iter().map(|one| format!(" \"{one}\""));
+                let list = list.collect::<String>();
+                ("planFor", Some(format!("planFor: planFor [{list} ]")))
+            }
+        };
+        let attribute = format!(
+            "{}#legacyPackages.x86_64-linux.factory.{variant}.{output}",
+            ctx.root.display()
+        );
+        ctx.ui.step("Evaluating", format!("variant {variant}"));
+        let cmd = self
+            .cmd(&shell, "nix")
+            .args(["eval", "--json", "--no-write-lock-file", "--no-warn-dirty"])
+            .args(["--option", "allow-import-from-derivation", "false"])
+            .arg(attribute)
+            .args(apply.iter().flat_map(|apply| ["--apply", apply]));
+        let mut lines = Vec::new();
+        let ((status, _), json) = process::watch(ctx, cmd, |line| {
+            lines.extend(line.map(super::log::plain));
+        })?;
+        ctx.check_interrupted()?;
+        if !status.success() {
+            return Err(evaluation_error(variant, &lines).into());
+        }
+        for line in &lines {
+            ctx.ui.detail(line);
+        }
+        let plan: Plan = serde_json::from_str(&json).context("cannot read the flake's plan")?;
+        plan.check(variant)?;
+        Ok(plan)
+    }
+}
+
+fn read(file: &std::path::Path) -> Option<Plan> {
+    serde_json::from_slice(&std::fs::read(file).ok()?).ok()
+}
+
+fn evaluation_error(variant: &str, lines: &[String]) -> error::Failure {
+    let from = lines.len().saturating_sub(SHOWN_LINES);
+    let text = lines[from..]
+        .iter()
+        .filter(|line| !line.trim().is_empty())
+        .map(|line| format!("\n    {line}"));
+    let failure = error::bad_input(format!(
+        "the flake does not evaluate for variant `{variant}`{}",
+        text.collect::<String>()
+    ));
+    let says = |needle: &str| lines.iter().any(|line| line.contains(needle));
+    if says("is not tracked by Git") || says("does not exist") || says("No such file or directory")
+    {
+        return failure
+            .hint("Nix sees only files that git tracks: is a new file missing from `git add`?");
+    }
+    if says("does not provide attribute") {
+        return failure
+            .hint("the flake lacks this variant although `package-lists/variants.toml` has it");
+    }
+    failure
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn derivation(name: &str) -> Derivation {
+        Derivation {
+            drv_path: format!("/nix/store/{name}.drv"),
+            out_path: format!("/nix/store/{name}"),
+        }
+    }
+
+    fn plan() -> Plan {
+        let layers = ["01-base-cuda", "02-python-tools"].map(|name| LayerPlan {
+            name: name.parse().unwrap(),
+            spec: derivation(&format!("{name}-spec")),
+            image: derivation(&format!("{name}-image")),
+        });
+        Plan {
+            variant: "slim".to_owned(),
+            reference: "comfyui-boot:x".to_owned(),
+            layers: layers.to_vec(),
+        }
+    }
+
+    #[test]
+    fn ok_the_flakes_form() {
+        let json = serde_json::to_string(&plan()).unwrap();
+        assert!(
+            json.contains(r#""spec":{"drv":"/nix/store/01-base-cuda-spec.drv","out""#),
+            "{json}"
+        );
+        assert_eq!(serde_json::from_str::<Plan>(&json).unwrap(), plan());
+        assert_eq!(plan().up_to(&"01-base-cuda".parse().unwrap()).len(), 1);
+    }
+
+    #[test]
+    fn err_layers_out_of_order() {
+        let mut plan = plan();
+        plan.layers.reverse();
+        let error = plan.check("slim").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the layers of the flake's plan are not in order"
+        );
+    }
+
+    #[test]
+    fn err_untracked_file() {
+        let lines = ["error: path '/nix/store/x-source/layers/13-new' does not exist".to_owned()];
+        let failure = evaluation_error("slim", &lines);
+        insta::assert_snapshot!(format!(
+            "{failure}\n\nhint: {}",
+            failure.hints.join("\nhint: ")
+        ));
+    }
+}

@@ -1,0 +1,406 @@
+//! apt in a private root: own state, own lists, own keyring; the machine's mirrors and proxies.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use xshell::{Shell, cmd};
+
+use super::config::{Config, Keyring};
+use factory_base::ctx::Ctx;
+use factory_base::error;
+use factory_base::process;
+use factory_fetch::Mirrors;
+use factory_model::lock::Sha256;
+
+/// Settings of the machine's apt that reach the private root: how to get through to
+/// a mirror, never what to trust (a machine may have turned date checks off).
+const SHARED_SETTINGS: [&str; 4] = [
+    "Acquire::http::",
+    "Acquire::https::",
+    "Acquire::Retries ",
+    "Acquire::Proxy",
+];
+
+/// A private root with fresh, verified package indexes.
+pub(super) struct Apt {
+    directory: PathBuf,
+    shell: Shell,
+}
+
+/// One file of the indexes, as `apt-get indextargets` names it.
+pub(super) struct IndexFile {
+    /// Suite as in the sources.
+    pub suite: String,
+    /// Uncompressed `Packages` file.
+    pub file: PathBuf,
+}
+
+/// The candidate that apt chose.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Chosen {
+    pub name: String,
+    pub version: String,
+}
+
+impl Apt {
+    /// Makes the root and downloads the indexes; unchanged ones cost one request each.
+    pub fn open(ctx: &Ctx, config: &Config, allow_expired: &[String]) -> Result<Self> {
+        if process::find("apt-get").is_none() {
+            return Err(error::environment("`apt-get` is not on PATH; it solves and verifies the Debian packages")
+                .hint("run `cargo xtask update-locks` on Debian or Ubuntu, or in a `debian:stable-slim` container")
+                .into());
+        }
+        let directory = ctx.cache.join("apt");
+        for below in [
+            "etc/preferences.d",
+            "etc/apt.conf.d",
+            "state/lists/partial",
+            "cache/archives/partial",
+            "keyring",
+        ] {
+            fs_err::create_dir_all(directory.join(below))?;
+        }
+        let apt = Self {
+            directory,
+            shell: Shell::new()?,
+        };
+        apt.write_configuration(config)?;
+        let mirrors = Mirrors::of_machine()?;
+        require_archives(&mirrors, config)?;
+        let keyring = apt.keyring(ctx, &config.keyring, &mirrors)?;
+        apt.write_sources(config, &mirrors, &keyring, allow_expired)?;
+        apt.write("etc/preferences", "")?;
+        apt.write("state/status", "")?;
+        ctx.ui.step("Fetching", "Debian package indexes");
+        apt.refresh()?;
+        Ok(apt)
+    }
+
+    /// The files of the indexes that were just verified.
+    pub fn indexes(&self) -> Result<Vec<IndexFile>> {
+        let format = "$(RELEASE)|$(FILENAME)";
+        let filter = "Created-By: Packages";
+        let sh = &self.shell;
+        let text = process::capture(
+            self.environment(cmd!(sh, "apt-get indextargets --format {format} {filter}")),
+        )?;
+        Ok(text
+            .lines()
+            .filter_map(|line| line.split_once('|'))
+            .map(|(suite, file)| IndexFile {
+                suite: suite.to_owned(),
+                file: file.into(),
+            })
+            .collect())
+    }
+
+    /// The `Date` of each suite's Release file.
+    pub fn release_dates(&self) -> Result<BTreeMap<String, String>> {
+        let format = "$(RELEASE)|$(REPO_URI)|$(URI)|$(FILENAME)";
+        let filter = "Created-By: Packages";
+        let sh = &self.shell;
+        let text = process::capture(
+            self.environment(cmd!(sh, "apt-get indextargets --format {format} {filter}")),
+        )?;
+        let mut dates = BTreeMap::new();
+        for line in text.lines() {
+            let mut fields = line.split('|');
+            let (Some(suite), Some(file)) = (fields.next(), fields.next_back()) else {
+                continue;
+            };
+            // `HOST_PATH_dists_SUITE_main_binary-amd64_Packages` stands beside `…_SUITE_InRelease`.
+            let Some((stem, _)) = file.rsplit_once("_main_binary-") else {
+                continue;
+            };
+            let release = [format!("{stem}_InRelease"), format!("{stem}_Release")]
+                .into_iter()
+                .find(|path| Path::new(path).exists())
+                .with_context(|| format!("apt kept no Release file for `{suite}`"))?;
+            let text = fs_err::read_to_string(&release)?;
+            if let Some(date) = text.lines().find_map(|line| line.strip_prefix("Date: ")) {
+                dates.insert(suite.to_owned(), date.trim().to_owned());
+            }
+        }
+        Ok(dates)
+    }
+
+    /// Solves one root: what must be added to `status` (control stanzas of what is there).
+    pub fn solve(
+        &self,
+        names: &[&str],
+        dependencies: bool,
+        status: &str,
+        preferences: &str,
+    ) -> Result<Result<Vec<Chosen>, String>> {
+        self.write("state/status", status)?;
+        self.write("etc/preferences", preferences)?;
+        let sh = &self.shell;
+        let command = if dependencies {
+            cmd!(sh, "apt-get --yes --no-remove --print-uris install")
+        } else {
+            cmd!(sh, "apt-get --print-uris download")
+        };
+        let command = self.environment(command.arg("--").args(names));
+        let mut lines = Vec::new();
+        let ((status, _), stdout) = process::run(command, |line| lines.push(line.to_owned()))?;
+        if !status.success() {
+            // The solver explains broken dependencies on stdout.
+            let explained = stdout
+                .lines()
+                .skip_while(|line| !line.starts_with("The following packages have unmet"))
+                .map(str::to_owned);
+            lines.splice(0..0, explained);
+            return Ok(Err(lines.join("\n")));
+        }
+        let mut chosen = stdout
+            .lines()
+            .filter(|line| line.starts_with('\''))
+            .map(parse_print_uris)
+            .collect::<Result<Vec<Chosen>>>()?;
+        chosen.sort();
+        Ok(Ok(chosen))
+    }
+
+    /// A package's installed or candidate state needs the raw stanzas: see `solve`.
+    fn refresh(&self) -> Result<()> {
+        let sh = &self.shell;
+        let command = self.environment(cmd!(
+            sh,
+            "apt-get --quiet=2 -o APT::Update::Error-Mode=any update"
+        ));
+        let mut lines = Vec::new();
+        let ((status, text), _) = process::run(command, |line| lines.push(line.to_owned()))?;
+        let expired = lines.iter().find_map(|line| expired_suite(line));
+        if let Some((suite, since)) = expired {
+            return Err(error::environment(format!(
+                "the Release file of `{suite}` is past its Valid-Until ({since}): the mirror lags behind, or somebody serves an old state"
+            ))
+            .hint(format!("if you trust the mirror, run `cargo xtask update-locks --allow-expired {suite}`"))
+            .hint("or use a fresh mirror in the apt sources of this machine; Debian's snapshot archive serves every file of an earlier state")
+            .into());
+        }
+        if let Some(line) = lines.iter().find(|line| {
+            ["NO_PUBKEY", "BADSIG", "EXPKEYSIG", "is not signed"]
+                .iter()
+                .any(|word| line.contains(word))
+        }) {
+            return Err(error::environment(format!(
+                "a Release file has no valid signature: {}",
+                line.trim_start_matches(['E', 'W', ':', ' '])
+            ))
+            .hint("use another mirror, or replace `[keyring]` in `package-lists/debian.toml` if Debian has new archive keys")
+            .into());
+        }
+        process::finish(&text, status, &lines).map_err(|error| {
+            error.context(
+                error::environment("cannot read the package indexes of the Debian mirrors")
+                    .hint("run `apt-get update` to see whether this machine's own apt works"),
+            )
+        })
+    }
+
+    fn environment<'a>(&self, cmd: xshell::Cmd<'a>) -> xshell::Cmd<'a> {
+        cmd.env("APT_CONFIG", self.directory.join("apt.conf"))
+            .env("LC_ALL", "C.UTF-8")
+            .env_remove("APT_LISTCHANGES_FRONTEND")
+    }
+
+    fn write(&self, below: &str, text: &str) -> Result<()> {
+        factory_base::fs::write_atomic(&self.directory.join(below), text.as_bytes())
+    }
+
+    fn write_configuration(&self, config: &Config) -> Result<()> {
+        let sh = &self.shell;
+        let machine = process::capture(cmd!(sh, "apt-config dump"))?;
+        let mut text = String::new();
+        for line in machine.lines() {
+            if SHARED_SETTINGS.iter().any(|name| line.starts_with(name)) {
+                writeln!(text, "{line}")?;
+            }
+        }
+        let directory = self.directory.display();
+        write!(
+            text,
+            r#"Dir "{directory}";
+Dir::State "{directory}/state";
+Dir::State::status "{directory}/state/status";
+Dir::Cache "{directory}/cache";
+Dir::Etc "{directory}/etc";
+Dir::Etc::netrc "/etc/apt/auth.conf";
+Dir::Etc::netrcparts "/etc/apt/auth.conf.d";
+APT::Architecture "{architecture}";
+APT::Architectures {{ "{architecture}"; }};
+APT::Install-Recommends "false";
+APT::Get::Show-User-Simulation-Note "false";
+Acquire::Languages "none";
+Acquire::ForceHash "SHA256";
+Acquire::GzipIndexes "false";
+Acquire::Check-Valid-Until "true";
+"#,
+            architecture = config.architecture
+        )?;
+        if std::env::var_os("USER").is_none_or(|user| user == "root") {
+            // apt would drop to `_apt`, who cannot read a cache below root's home.
+            text.push_str("APT::Sandbox::User \"root\";\n");
+        }
+        self.write("apt.conf", &text)
+    }
+
+    fn write_sources(
+        &self,
+        config: &Config,
+        mirrors: &Mirrors,
+        keyring: &Path,
+        allow_expired: &[String],
+    ) -> Result<()> {
+        let known = |suite: &String| config.suites.iter().any(|known| known.name == *suite);
+        if let Some(unknown) = allow_expired.iter().find(|suite| !known(suite)) {
+            return Err(error::bad_input(format!(
+                "`--allow-expired {unknown}`: no such suite in `package-lists/debian.toml`"
+            ))
+            .into());
+        }
+        let mut text = String::new();
+        for suite in &config.suites {
+            let base = mirrors
+                .base(&suite.archive)
+                .context("mirrors were checked before")?;
+            let dates = if allow_expired.contains(&suite.name) {
+                " check-valid-until=no"
+            } else {
+                ""
+            };
+            writeln!(
+                text,
+                "deb [arch={} signed-by={}{dates}] {base} {} main",
+                config.architecture,
+                keyring.display(),
+                suite.name
+            )?;
+        }
+        self.write("etc/sources.list", &text)
+    }
+
+    /// The pinned keyring, unpacked once; the machine's own when the mirror no longer has it.
+    fn keyring(&self, ctx: &Ctx, pin: &Keyring, mirrors: &Mirrors) -> Result<PathBuf> {
+        let file = self.directory.join(format!("keyring/{}.gpg", pin.sha256));
+        if file.exists() {
+            return Ok(file);
+        }
+        let base = mirrors
+            .base(&pin.archive)
+            .context("mirrors were checked before")?;
+        let (url, deb) = (
+            format!("{base}/{}", pin.path),
+            self.directory.join("keyring/keyring.deb"),
+        );
+        if let Err(error) = download(&url, &deb, pin.sha256) {
+            let own = Path::new("/usr/share/keyrings/debian-archive-keyring.gpg");
+            if own.exists() {
+                ctx.ui.warn(format!(
+                    "the pinned archive keyring cannot be downloaded; using `{}` instead",
+                    own.display()
+                ));
+                return Ok(own.to_owned());
+            }
+            return Err(error.context(
+                error::environment("cannot download the pinned Debian archive keyring")
+                    .hint("install the package `debian-archive-keyring`, or update `[keyring]` in `package-lists/debian.toml`"),
+            ));
+        }
+        let sh = &self.shell;
+        let unpacked = self.directory.join("keyring/unpacked");
+        process::capture(cmd!(sh, "dpkg-deb -x {deb} {unpacked}"))?;
+        factory_base::fs::write_atomic(&file, &fs_err::read(unpacked.join(&pin.member))?)?;
+        fs_err::remove_dir_all(&unpacked)?;
+        fs_err::remove_file(&deb)?;
+        Ok(file)
+    }
+}
+
+/// Each archive of the configuration must be among the machine's sources.
+fn require_archives(mirrors: &Mirrors, config: &Config) -> Result<()> {
+    for suite in &config.suites {
+        if mirrors.base(&suite.archive).is_none() {
+            return Err(error::environment(format!(
+                "no apt source of this machine is a mirror of Debian's archive `{}`",
+                suite.archive
+            ))
+            .hint(format!(
+                "add one under `/etc/apt/sources.list.d`, any suite of `{}` will do",
+                suite.archive
+            ))
+            .into());
+        }
+    }
+    Ok(())
+}
+
+/// Downloads a file through apt's own transports and proxies; apt checks the hash.
+///
+/// # Errors
+/// Not reachable, or other bytes.
+pub fn download(url: &str, target: &Path, sha256: Sha256) -> Result<()> {
+    let sh = Shell::new()?;
+    let helper = "/usr/lib/apt/apt-helper";
+    let hash = format!("SHA256:{sha256}");
+    process::capture(cmd!(sh, "{helper} download-file {url} {target} {hash}"))?;
+    Ok(())
+}
+
+/// `'URL' NAME_VERSION_ARCH.deb SIZE SHA256:HEX`; an epoch's colon stands as `%3a`.
+fn parse_print_uris(line: &str) -> Result<Chosen> {
+    let unexpected = || format!("apt printed an unexpected line: {line}");
+    let file = line.split(' ').nth(1).with_context(unexpected)?;
+    let mut parts = file.split('_');
+    let (Some(name), Some(version)) = (parts.next(), parts.next()) else {
+        anyhow::bail!(unexpected());
+    };
+    Ok(Chosen {
+        name: name.to_owned(),
+        version: version.replace("%3a", ":").replace("%3A", ":"),
+    })
+}
+
+/// `E: Release file for URL/dists/SUITE/InRelease is expired (invalid since …).`
+fn expired_suite(line: &str) -> Option<(String, String)> {
+    let rest = line.split_once("Release file for ")?.1;
+    let (url, rest) = rest.split_once(" is expired (")?;
+    let suite = url.split_once("/dists/")?.1;
+    let suite = suite.rsplit_once('/').map_or(suite, |(suite, _)| suite);
+    Some((
+        suite.to_owned(),
+        rest.split(')').next().unwrap_or_default().to_owned(),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ok_print_uris_with_epoch() {
+        let line = "'http://mirror.example/pool/main/g/gcc/g%2b%2b_4%3a14_amd64.deb' g++_4%3a14_amd64.deb 1 SHA256:00";
+        assert_eq!(
+            parse_print_uris(line).unwrap(),
+            Chosen {
+                name: "g++".into(),
+                version: "4:14".into()
+            }
+        );
+    }
+
+    #[test]
+    fn ok_expired_line() {
+        let line = "E: Release file for http://mirror.example/debian/dists/forky/InRelease is expired (invalid since 16d 9h 14min 36s). Updates for this repository will not be applied.";
+        assert_eq!(
+            expired_suite(line),
+            Some((
+                "forky".to_owned(),
+                "invalid since 16d 9h 14min 36s".to_owned()
+            ))
+        );
+    }
+}

@@ -1,0 +1,266 @@
+//! `debian.toml` and the `.apt` lists as types. Pure.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use serde::Deserialize;
+
+use factory_model::list::{Fault, Line, lines};
+use factory_model::lock::Sha256;
+
+/// `package-lists/debian.toml`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// 1.
+    pub schema_version: u32,
+    /// Debian architecture: `amd64`.
+    pub architecture: String,
+    /// What signs the Release files.
+    pub keyring: Keyring,
+    /// In order of preference for the snapshot time of a lock.
+    #[serde(rename = "suite")]
+    pub suites: Vec<Suite>,
+    /// By name.
+    #[serde(rename = "root")]
+    pub roots: BTreeMap<String, Root>,
+}
+
+/// The pinned deb that holds the archive keys.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Keyring {
+    /// `debian` or `debian-security`.
+    pub archive: String,
+    /// Path below the archive.
+    pub path: String,
+    /// Size of the deb in bytes.
+    pub size: u64,
+    /// Hash of the deb.
+    pub sha256: Sha256,
+    /// The keyring inside the deb.
+    pub member: String,
+}
+
+/// One suite and what may come from it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Suite {
+    /// Code name: `trixie`.
+    pub name: String,
+    /// `debian` or `debian-security`.
+    pub archive: String,
+    /// Binary packages that come from this suite, and nothing else does.
+    pub only: Option<Vec<String>>,
+}
+
+/// One root: a set of packages with everything they depend on.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Root {
+    /// The root whose packages are present already.
+    pub on: Option<String>,
+    /// Whether dependencies come along.
+    #[serde(default = "yes")]
+    pub dependencies: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl Config {
+    /// Reads `debian.toml` and checks that the roots form a forest.
+    ///
+    /// # Errors
+    /// The text, with what is wrong in it.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let config: Self = toml::from_str(text).map_err(|error| error.to_string())?;
+        if config.schema_version != 1 {
+            return Err(format!(
+                "schema_version is {}, this program reads 1",
+                config.schema_version
+            ));
+        }
+        for name in config.roots.keys() {
+            config.chain(name)?;
+        }
+        Ok(config)
+    }
+
+    /// The roots below `name` and itself, bottom first.
+    ///
+    /// # Errors
+    /// An unknown root, or roots that stand on each other.
+    pub fn chain(&self, name: &str) -> Result<Vec<&str>, String> {
+        let mut chain = Vec::new();
+        let mut next = Some(name);
+        while let Some(name) = next {
+            let (name, root) = self
+                .roots
+                .get_key_value(name)
+                .ok_or_else(|| format!("root `{name}` is not defined"))?;
+            if chain.contains(&name.as_str()) {
+                return Err(format!("root `{name}` stands on itself"));
+            }
+            chain.push(name.as_str());
+            next = root.on.as_deref();
+        }
+        chain.reverse();
+        Ok(chain)
+    }
+
+    /// All roots, each after the one it stands on.
+    pub fn order(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = self.roots.keys().map(String::as_str).collect();
+        names.sort_by_key(|name| (self.chain(name).map_or(0, |chain| chain.len()), *name));
+        names
+    }
+
+    /// Hash of everything people wrote that this root's lock depends on; comments and
+    /// order in the lists do not count.
+    pub fn list_sha256(&self, name: &str, lists: &BTreeMap<String, Vec<Line>>) -> Sha256 {
+        let mut text = format!("architecture {}\n", self.architecture);
+        for suite in &self.suites {
+            let mut only = suite.only.clone().unwrap_or_default();
+            only.sort();
+            add(
+                &mut text,
+                &format!("suite {} {} {only:?}", suite.name, suite.archive),
+            );
+        }
+        for name in self.chain(name).unwrap_or_default() {
+            let root = &self.roots[name];
+            add(
+                &mut text,
+                &format!("root {name} dependencies={}", root.dependencies),
+            );
+            let mut names: Vec<&str> = lists
+                .get(name)
+                .map(|lines| lines.iter().map(|line| line.text.as_str()).collect())
+                .unwrap_or_default();
+            names.sort_unstable();
+            for name in names {
+                add(&mut text, name);
+            }
+        }
+        Sha256::of(text.as_bytes())
+    }
+}
+
+fn add(text: &mut String, line: &str) {
+    writeln!(text, "{line}").expect("writing to a String cannot fail");
+}
+
+/// Reads an `.apt` list: one package name per line.
+///
+/// # Errors
+/// Each line that is not a Debian package name.
+pub fn parse_list(file: &str, text: &str) -> Result<Vec<Line>, Vec<Fault>> {
+    let mut faults = Vec::new();
+    let lines = lines(text);
+    for line in &lines {
+        if let Some((offset, reason)) = fault(&line.text) {
+            faults.push(Fault {
+                file: file.to_owned(),
+                line: line.number,
+                column: line.column + offset,
+                reason: format!("`{}` is not a Debian package name: {reason}", line.text),
+            });
+        }
+    }
+    if faults.is_empty() {
+        Ok(lines)
+    } else {
+        Err(faults)
+    }
+}
+
+/// Debian policy 5.6.1: lowercase letters, digits, plus, minus, period; two at least,
+/// starting with a letter or digit.
+fn fault(name: &str) -> Option<(usize, &'static str)> {
+    if let Some(offset) = name.find(char::is_whitespace) {
+        return Some((offset, "one name per line"));
+    }
+    let bad = |character: char| {
+        !(character.is_ascii_lowercase() || character.is_ascii_digit() || "+-.".contains(character))
+    };
+    if let Some(offset) = name.find(bad) {
+        return Some((
+            offset,
+            "only lowercase letters, digits, `+`, `-` and `.` may stand in it",
+        ));
+    }
+    if name.starts_with(['+', '-', '.']) {
+        return Some((0, "it must start with a letter or digit"));
+    }
+    (name.len() < 2).then_some((0, "it is one character long"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = r#"
+schema_version = 1
+architecture = "amd64"
+[keyring]
+archive = "debian"
+path = "pool/k.deb"
+size = 1
+sha256 = "0000000000000000000000000000000000000000000000000000000000000000"
+member = "k.gpg"
+[[suite]]
+name = "trixie"
+archive = "debian"
+[root.a]
+[root.b]
+on = "a"
+"#;
+
+    #[test]
+    fn ok_chain_and_order() {
+        let config = Config::parse(TEXT).unwrap();
+        assert_eq!(config.chain("b").unwrap(), ["a", "b"]);
+        assert_eq!(config.order(), ["a", "b"]);
+    }
+
+    #[test]
+    fn err_circle_and_unknown() {
+        let circle = TEXT.replace("[root.a]", "[root.a]\non = \"b\"");
+        assert_eq!(
+            Config::parse(&circle).unwrap_err(),
+            "root `a` stands on itself"
+        );
+        let unknown = TEXT.replace("on = \"a\"", "on = \"c\"");
+        assert_eq!(
+            Config::parse(&unknown).unwrap_err(),
+            "root `c` is not defined"
+        );
+    }
+
+    #[test]
+    fn ok_list_hash_ignores_order_and_comments() {
+        let config = Config::parse(TEXT).unwrap();
+        let hash = |text: &str| {
+            let lists = BTreeMap::from([("a".to_owned(), parse_list("a.apt", text).unwrap())]);
+            config.list_sha256("b", &lists)
+        };
+        assert_eq!(hash("gcc\nbash # shell\n"), hash("# two\nbash\ngcc\n"));
+        assert_ne!(hash("gcc\n"), hash("bash\n"));
+    }
+
+    #[test]
+    fn err_list_line() {
+        let faults = parse_list("x.apt", "ok\n  g++ gcc\nLibc6\n+x\n").unwrap_err();
+        let text: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            text,
+            [
+                "x.apt:2:6: `g++ gcc` is not a Debian package name: one name per line",
+                "x.apt:3:1: `Libc6` is not a Debian package name: only lowercase letters, digits, `+`, `-` and `.` may stand in it",
+                "x.apt:4:1: `+x` is not a Debian package name: it must start with a letter or digit",
+            ]
+        );
+    }
+}

@@ -1,0 +1,25 @@
+//! Debian roots: `debian.toml` and `debian/*.apt` in, `locks/debian/*.toml` out.
+//!
+//! apt solves, and checks signatures, the hash chain and Valid-Until, in a private root
+//! that shares only mirrors and proxies with the machine's own apt.
+
+mod apt;
+mod config;
+mod seed;
+mod solve;
+
+pub use apt::download;
+pub use config::{Config, Root};
+pub use seed::{
+    SeedLock, is_current as is_seed_current, read as read_seed, text as seed_text,
+    update as update_seed,
+};
+pub use solve::{Options, RootUpdate, check, image_packages, update};
+
+/// Where the machine's apt gets Debian's archives from.
+///
+/// # Errors
+/// Unreadable apt sources.
+pub fn mirrors() -> anyhow::Result<factory_fetch::Mirrors> {
+    factory_fetch::Mirrors::of_machine()
+}

@@ -1,0 +1,136 @@
+//! `locks/seed.toml`: the hash of the one static binary that Nix gets from outside.
+//!
+//! The deb is locked like any other; a fixed output that is a tree also needs the NAR hash
+//! of that tree, and only the unpacked deb gives it.
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use anyhow::{Context as _, Result};
+use base64::Engine as _;
+use serde::{Deserialize, Serialize};
+
+use super::apt::download;
+use factory_base::ctx::Ctx;
+use factory_base::error;
+use factory_fetch::nar_hash;
+use factory_fetch::{Mirrors, deb};
+use factory_model::lock::{DebianLock, DebianPackage, PREAMBLE, Sha256};
+
+/// Debian's path of the binary.
+const MEMBER: &str = "usr/bin/busybox";
+
+/// The file `locks/seed.toml`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SeedLock {
+    /// 1.
+    pub schema_version: u32,
+    /// Name of the store path.
+    pub name: String,
+    /// Member of the deb, placed as `bin/NAME`.
+    pub member: String,
+    /// Hash of the deb it was computed from.
+    pub deb_sha256: Sha256,
+    /// SRI hash over the NAR of the tree.
+    pub nar_hash: String,
+}
+
+/// The committed seed lock; `None` when there is none.
+///
+/// # Errors
+/// It cannot be read.
+pub fn read(ctx: &Ctx) -> Result<Option<SeedLock>> {
+    let path = ctx.locks().join("seed.toml");
+    if !path.exists() {
+        return Ok(None);
+    }
+    let lock = toml::from_str(&fs_err::read_to_string(&path)?)
+        .map_err(|source| error::bad_input(format!("`{}`: {source}", path.display())))?;
+    Ok(Some(lock))
+}
+
+/// What `locks/seed.toml` must say for the locked deb; downloads the deb if it is another one.
+///
+/// # Errors
+/// The deb cannot be had, or has no such member.
+pub fn update(ctx: &Ctx, root: &DebianLock) -> Result<(Option<SeedLock>, SeedLock)> {
+    let old = read(ctx)?;
+    let package = root
+        .packages
+        .first()
+        .context("the root `seed` has no package")?;
+    let new = match &old {
+        Some(old) if old.deb_sha256 == package.sha256 => old.clone(),
+        _ => compute(package)?,
+    };
+    Ok((old, new))
+}
+
+/// Whether the seed's tree hash belongs to the locked deb; no network.
+///
+/// # Errors
+/// A lock cannot be read.
+pub fn is_current(ctx: &Ctx) -> Result<bool> {
+    let path = ctx.locks().join("debian/seed.toml");
+    if !path.exists() {
+        return Ok(false);
+    }
+    let root: DebianLock = toml::from_str(&fs_err::read_to_string(&path)?)
+        .map_err(|source| error::bad_input(format!("`{}`: {source}", path.display())))?;
+    let locked = root.packages.first().map(|package| package.sha256);
+    Ok(read(ctx)?.map(|seed| seed.deb_sha256) == locked)
+}
+
+/// The file's text.
+///
+/// # Errors
+/// It cannot be written as TOML: a bug.
+pub fn text(lock: &SeedLock) -> Result<String> {
+    Ok(format!("{PREAMBLE}\n{}", toml::to_string(lock)?))
+}
+
+fn compute(package: &DebianPackage) -> Result<SeedLock> {
+    let mirrors = Mirrors::of_machine()?;
+    let base = mirrors.base(&package.archive).with_context(|| {
+        error::environment(format!(
+            "this machine's apt has no mirror of `{}`",
+            package.archive
+        ))
+    })?;
+    let work = tempfile::tempdir()?;
+    let file = work.path().join("seed.deb");
+    download(&format!("{base}/{}", package.path), &file, package.sha256)?;
+    let bin = work.path().join("tree/bin");
+    fs_err::create_dir_all(&bin)?;
+    let program = bin.join(MEMBER.rsplit('/').next().unwrap_or(MEMBER));
+    deb::extract_member(&file, MEMBER, &program)?;
+    fs_err::set_permissions(&program, std::fs::Permissions::from_mode(0o755))?;
+    let hash = nar_hash(&work.path().join("tree"))?;
+    Ok(SeedLock {
+        schema_version: 1,
+        name: format!("{}-{}", package.name, upstream(&package.version)),
+        member: MEMBER.to_owned(),
+        deb_sha256: package.sha256,
+        nar_hash: format!(
+            "sha256-{}",
+            base64::engine::general_purpose::STANDARD.encode(hash.as_bytes())
+        ),
+    })
+}
+
+/// A Debian version without epoch and without the suffix of a rebuild (`1:1.37.0-6+b9`).
+fn upstream(version: &str) -> &str {
+    let version = version.split_once(':').map_or(version, |(_, rest)| rest);
+    version.split_once('+').map_or(version, |(rest, _)| rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ok_version_without_epoch_and_rebuild() {
+        assert_eq!(upstream("1:1.37.0-6+b9"), "1.37.0-6");
+        assert_eq!(upstream("1.37.0-6"), "1.37.0-6");
+    }
+}

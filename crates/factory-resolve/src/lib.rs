@@ -1,0 +1,4 @@
+//! Resolves lists into locks: apt for Debian, uv for Python.
+
+pub mod debian;
+pub mod python;

@@ -1,0 +1,74 @@
+//! uv's refusal in terms of our lists: the lines and bounds it is about. Pure.
+
+use std::collections::BTreeSet;
+
+use super::inputs::{Inputs, LayerInput};
+use super::name::PackageName;
+use factory_base::error;
+use factory_model::list;
+use factory_model::lock::PythonLock;
+
+/// Points at the list lines that uv's refusal is about.
+pub(super) fn explain(
+    variant: &str,
+    layers: &[LayerInput<'_>],
+    text: &str,
+    inputs: &Inputs,
+    old: Option<&PythonLock>,
+) -> anyhow::Error {
+    let words: BTreeSet<String> = text
+        .split(|c: char| !(c.is_ascii_alphanumeric() || "-_.".contains(c)))
+        .filter_map(|word| word.trim_matches('.').parse::<PackageName>().ok())
+        .map(|name| name.to_string())
+        .collect();
+    let locked = old.into_iter().flat_map(|lock| &lock.packages);
+    let known: BTreeSet<&str> = inputs
+        .lists
+        .values()
+        .flatten()
+        .map(|(_, requirement)| requirement.name().as_str())
+        .chain(locked.map(|package| package.name.as_str()))
+        .collect();
+    let mut message = format!("the lists cannot be resolved for `{variant}`");
+    for layer in layers {
+        for (line, requirement) in &layer.lines {
+            let Ok(parsed) = super::requirement::parse(requirement) else {
+                continue;
+            };
+            let name = parsed.name().as_str();
+            if !words.contains(name) {
+                continue;
+            }
+            message.push_str(&format!(
+                "\n  package-lists/{}:{}:{}: {}",
+                layer.file, line.number, line.column, requirement
+            ));
+            let unknown = text.contains(&format!("{name} was not found"));
+            if unknown {
+                let near = list::nearest(name, known.iter().copied());
+                let near = if near.is_empty() {
+                    String::new()
+                } else {
+                    format!("; nearest known names: {}", near.join(", "))
+                };
+                message.push_str(&format!("\n    the index has no `{name}`{near}"));
+            }
+        }
+    }
+    for (line, bound) in &inputs.constraints {
+        if words.contains(bound.name().as_str()) {
+            message.push_str(&format!(
+                "\n  package-lists/constraints.txt:{}:{}: {}",
+                line.number, line.column, line.text
+            ));
+        }
+    }
+    message.push_str("\nuv says:");
+    for line in text.lines() {
+        message.push_str("\n    ");
+        message.push_str(line.trim_end());
+    }
+    error::bad_input(message)
+        .hint("correct the line, or change the bound that excludes it; a variant may also leave out a line (`package-lists/exclusions.toml`)")
+        .into()
+}

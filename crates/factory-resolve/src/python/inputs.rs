@@ -1,0 +1,305 @@
+//! What people wrote, read and checked together, and what each lock sees of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::Result;
+
+use super::exclusions::{Exclusions, Requested};
+use super::name::PackageName;
+use super::requirement::{Requirement, parse_list};
+use super::sources::{self, Sources};
+use super::variants::{Direct, Variant, Variants};
+use factory_base::ctx::Ctx;
+use factory_base::error;
+use factory_model::list::{self, Fault, Line};
+use factory_model::lock::Sha256;
+
+/// Layers with a Python list, bottom first.
+pub const LAYERS: [(&str, &str); 11] = [
+    ("01-base-cuda", "cuda.txt"),
+    ("02-python-tools", "python-tools.txt"),
+    ("04-pytorch", "pytorch.txt"),
+    ("05-pak3", "pak3.txt"),
+    ("06-cupy", "cupy.txt"),
+    ("07-pak5", "pak5.txt"),
+    ("08-pak7", "pak7.txt"),
+    ("09-sam", "sam.txt"),
+    ("10-performance", "performance.txt"),
+    ("12-comfyui", "comfyui.txt"),
+    ("12-comfyui", "nodes.txt"),
+];
+
+/// What unpacks and builds the others; no layer of the image.
+const BUILD: [(&str, &str); 1] = [("build", "build.txt")];
+/// Name of the lock of [`BUILD`].
+pub(super) const BUILD_NAME: &str = "build";
+
+/// Everything people wrote.
+pub(super) struct Inputs {
+    pub variants: Variants,
+    pub exclusions: Exclusions,
+    pub requested: Requested,
+    pub constraints: Vec<(Line, Requirement)>,
+    pub lists: BTreeMap<&'static str, Vec<(Line, Requirement)>>,
+    pub sources: Sources,
+}
+
+/// One lock to make: a variant, or the build tools.
+pub(super) struct Job<'a> {
+    pub name: &'a str,
+    pub variant: Variant,
+    pub layers: &'static [(&'static str, &'static str)],
+}
+
+pub(super) fn read(ctx: &Ctx) -> Result<Inputs> {
+    let variants = read_toml(ctx, "variants.toml", Variants::parse)?;
+    let exclusions = read_toml(ctx, "exclusions.toml", Exclusions::parse)?;
+    let requested = read_toml(ctx, "requested.toml", Requested::parse)?;
+    let mut faults = Vec::new();
+    let mut read_list = |name: &str| -> Result<Vec<(Line, Requirement)>> {
+        let file = format!("package-lists/{name}");
+        let text = fs_err::read_to_string(ctx.root.join(&file))?;
+        Ok(parse_list(&file, &text).unwrap_or_else(|found| {
+            faults.extend(found);
+            Vec::new()
+        }))
+    };
+    let constraints = read_list("constraints.txt")?;
+    let mut lists = BTreeMap::new();
+    for (_, file) in LAYERS.iter().chain(&BUILD) {
+        lists.insert(*file, read_list(file)?);
+    }
+    let sources = sources::read(ctx)?;
+    for (file, lines) in &lists {
+        for (line, requirement) in lines {
+            if let Some(reason) = git_fault(requirement, &sources) {
+                faults.push(Fault {
+                    file: format!("package-lists/{file}"),
+                    line: line.number,
+                    column: line.column,
+                    reason,
+                });
+            }
+        }
+    }
+    if !faults.is_empty() {
+        return Err(list::failure(&faults).into());
+    }
+    Ok(Inputs {
+        variants,
+        exclusions,
+        requested,
+        constraints,
+        lists,
+        sources,
+    })
+}
+
+fn read_toml<T>(ctx: &Ctx, name: &str, parse: fn(&str) -> Result<T, String>) -> Result<T> {
+    let text = fs_err::read_to_string(ctx.lists().join(name))?;
+    Ok(parse(&text)
+        .map_err(|reason| error::bad_input(format!("`package-lists/{name}`: {reason}")))?)
+}
+
+/// A git line needs a pin with the same revision.
+fn git_fault(requirement: &Requirement, sources: &Sources) -> Option<String> {
+    let Requirement::Git {
+        name,
+        url,
+        revision,
+    } = requirement
+    else {
+        return None;
+    };
+    match sources.git.get(name.as_str()) {
+        None => Some(format!(
+            "`package-lists/sources.toml` has no table `git.{name}` with the tree's NAR hash"
+        )),
+        Some(source) if source.rev != *revision || source.url != *url => Some(format!(
+            "`git.{name}` in `package-lists/sources.toml` is {}@{}, not {url}@{revision}",
+            source.url, source.rev
+        )),
+        Some(_) => None,
+    }
+}
+
+pub(super) fn jobs<'a>(inputs: &'a Inputs, names: &'a [String]) -> Result<Vec<Job<'a>>> {
+    let known = &inputs.variants.variant;
+    if let Some(unknown) = names
+        .iter()
+        .find(|name| *name != BUILD_NAME && !known.contains_key(*name))
+    {
+        let known: Vec<&str> = known.keys().map(String::as_str).collect();
+        return Err(error::bad_input(format!(
+            "there is no variant `{unknown}`; `package-lists/variants.toml` has {}",
+            known.join(", ")
+        ))
+        .into());
+    }
+    let wanted = |name: &str| names.is_empty() || names.iter().any(|wanted| wanted == name);
+    let mut jobs = Vec::new();
+    if wanted(BUILD_NAME) {
+        // Pure wheels: any variant's interpreter gives the same answer.
+        let mut variant = known[&inputs.variants.default].clone();
+        variant.provided.clear();
+        variant.overrides.clear();
+        variant.constraints.clear();
+        variant.without_constraints.clear();
+        variant.direct.clear();
+        variant.dropped.clear();
+        variant.sdists.clear();
+        jobs.push(Job {
+            name: BUILD_NAME,
+            variant,
+            layers: &BUILD,
+        });
+    }
+    for (name, variant) in known {
+        if wanted(name) {
+            jobs.push(Job {
+                name,
+                variant: variant.clone(),
+                layers: &LAYERS,
+            });
+        }
+    }
+    Ok(jobs)
+}
+
+/// The list lines of one layer as this variant sees them.
+pub(super) struct LayerInput<'a> {
+    pub layer: &'a str,
+    pub file: &'a str,
+    /// What uv gets, with the line it stands for.
+    pub lines: Vec<(&'a Line, String)>,
+    /// Git packages, with what they require.
+    pub git: Vec<(&'a PackageName, &'a [String])>,
+    /// Git trees of ComfyUI's bundle, with what they require.
+    pub bundle: Vec<(&'a PackageName, &'a [String])>,
+    /// Names that the list asks for.
+    pub requested: BTreeSet<PackageName>,
+}
+
+pub(super) fn layer_inputs<'a>(inputs: &'a Inputs, job: &Job<'a>) -> Vec<LayerInput<'a>> {
+    let variant = &job.variant;
+    job.layers
+        .iter()
+        .map(|(layer, file)| {
+            let mut input = LayerInput {
+                layer,
+                file,
+                lines: Vec::new(),
+                git: Vec::new(),
+                bundle: Vec::new(),
+                requested: BTreeSet::new(),
+            };
+            for (line, requirement) in &inputs.lists[file] {
+                let name = requirement.name();
+                if inputs.exclusions.has(name.as_str(), job.name) {
+                    continue;
+                }
+                let by = variant.provided.iter().find(|one| one.name == *name);
+                let direct = variant.direct.get(name);
+                match (requirement, by, direct) {
+                    (_, Some(provided), _) => {
+                        input.lines.push((line, provided.by.to_string()));
+                        input.requested.insert(provided.by.clone());
+                    }
+                    (_, _, Some(direct)) => {
+                        let Direct { url, hash, .. } = direct;
+                        let text = format!("{name} @ {url}#sha256={}", hash.0);
+                        input.lines.push((line, text));
+                        input.requested.insert(name.clone());
+                    }
+                    (Requirement::Index { text, .. }, ..) => {
+                        input.lines.push((line, text.clone()));
+                        input.requested.insert(name.clone());
+                    }
+                    (Requirement::Git { .. }, ..) if variant.git => {
+                        let source = &inputs.sources.git[name.as_str()];
+                        let requires = source.requires.as_slice();
+                        input
+                            .lines
+                            .extend(requires.iter().map(|text| (line, text.clone())));
+                        let trees = if source.kind == "python" {
+                            &mut input.git
+                        } else {
+                            &mut input.bundle
+                        };
+                        trees.push((name, requires));
+                    }
+                    (Requirement::Git { .. }, ..) => {}
+                }
+            }
+            input
+        })
+        .collect()
+}
+
+/// Hash of everything people wrote that this lock depends on; comments and order in the
+/// lists do not count.
+pub(super) fn list_sha256(inputs: &Inputs, job: &Job<'_>) -> Sha256 {
+    let variant = &job.variant;
+    let mut text = format!("abi {}\n", variant.abi);
+    let mut block = |head: &str, mut lines: Vec<String>| {
+        lines.sort_unstable();
+        lines.dedup();
+        text.push_str(&format!("[{head}]\n"));
+        for line in lines {
+            text.push_str(&line);
+            text.push('\n');
+        }
+    };
+    block("constraints", constraints(inputs, variant));
+    let direct = variant.direct.iter();
+    block(
+        "direct",
+        direct
+            .map(|(name, one)| format!("{name}: {}", one.requires.join(", ")))
+            .collect(),
+    );
+    block(
+        "dropped",
+        variant
+            .dropped
+            .iter()
+            .chain(variant.overrides.iter().flat_map(|one| &one.drop))
+            .map(PackageName::to_string)
+            .collect(),
+    );
+    let requires = variant.overrides.iter().filter_map(|one| {
+        let requires = one.requires.as_ref()?;
+        Some(format!("{}: {}", one.name, requires.join(", ")))
+    });
+    block("overridden", requires.collect());
+    block(
+        "provided",
+        variant
+            .provided
+            .iter()
+            .map(|one| format!("{} by {}", one.name, one.by))
+            .collect(),
+    );
+    let layers = layer_inputs(inputs, job);
+    for lists in layers.chunk_by(|one, other| one.layer == other.layer) {
+        let mut wanted = Vec::new();
+        for list in lists {
+            wanted.extend(list.lines.iter().map(|(_, text)| text.clone()));
+            wanted.extend(list.git.iter().map(|(name, _)| format!("git {name}")));
+            wanted.extend(list.bundle.iter().map(|(name, _)| format!("bundle {name}")));
+        }
+        block(lists[0].layer, wanted);
+    }
+    Sha256::of(text.as_bytes())
+}
+
+/// The bounds that hold in a variant.
+pub(super) fn constraints(inputs: &Inputs, variant: &Variant) -> Vec<String> {
+    inputs
+        .constraints
+        .iter()
+        .filter(|(_, bound)| !variant.without_constraints.contains(bound.name()))
+        .map(|(line, _)| line.text.clone())
+        .chain(variant.constraints.iter().cloned())
+        .collect()
+}

@@ -1,0 +1,137 @@
+//! An interpreter of the image's kind, for uv to ask about tags and markers.
+//!
+//! uv cannot be told to resolve for a free-threaded interpreter that is not there. One is
+//! taken from where uv finds or installs them, else CPython is built once from the pinned
+//! tarball into the cache.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Context as _, Result};
+use xshell::{Shell, cmd};
+
+use super::sources;
+use super::uv::Uv;
+use super::wheel::Abi;
+use crate::debian;
+use factory_base::ctx::Ctx;
+use factory_base::error;
+use factory_base::process;
+use factory_model::lock::{Origin, Tarball};
+
+/// Finds or makes an interpreter with this ABI.
+pub(super) fn provide(ctx: &Ctx, uv: &Uv, abi: Abi) -> Result<PathBuf> {
+    let tarball = sources::read(ctx)?
+        .tarball
+        .remove("cpython")
+        .ok_or_else(|| {
+            error::bad_input("`package-lists/sources.toml` has no table `tarball.cpython`")
+        })?;
+    let suffix = if abi.free_threaded { "t" } else { "" };
+    let directory = ctx
+        .cache
+        .join(format!("cpython-{}{suffix}", tarball.version));
+    let program = directory.join(format!("bin/python3.{}{suffix}", abi.minor));
+    if directory.join(".complete").exists() {
+        return Ok(program);
+    }
+    let request = format!(
+        "cpython@3.{}{}",
+        abi.minor,
+        if abi.free_threaded {
+            "+freethreaded"
+        } else {
+            "+gil"
+        }
+    );
+    if let Some(found) = uv.find_python(&request) {
+        ctx.ui.detail(format!("resolving with {}", found.display()));
+        return Ok(found);
+    }
+    match uv.install_python(ctx, &request) {
+        Ok(installed) => Ok(installed),
+        Err(error) => {
+            ctx.ui.detail(format!(
+                "uv cannot install {request} ({error:#}); building it"
+            ));
+            build(ctx, &tarball, abi, &directory)?;
+            Ok(program)
+        }
+    }
+}
+
+fn build(ctx: &Ctx, tarball: &Tarball, abi: Abi, directory: &Path) -> Result<()> {
+    let started = Instant::now();
+    ctx.ui.step(
+        "Building",
+        format!(
+            "CPython {} ({abi}), once, to resolve for it; takes minutes",
+            tarball.version
+        ),
+    );
+    for program in ["cc", "make", "tar", "xz"] {
+        if process::find(program).is_none() {
+            return Err(error::environment(format!(
+                "an interpreter {abi} must be built to resolve for it, and `{program}` is not on PATH"
+            ))
+            .hint("run `apt-get install gcc make tar xz-utils zlib1g-dev libssl-dev`, or put such an interpreter on PATH")
+            .into());
+        }
+    }
+    let archive = ctx.cache.join(&tarball.file);
+    if !archive.exists() {
+        download(tarball, &archive)?;
+    }
+    fs_err::create_dir_all(&ctx.cache)?;
+    let work = tempfile::tempdir_in(&ctx.cache)?;
+    let sh = Shell::new()?;
+    let target = work.path();
+    process::capture(cmd!(
+        sh,
+        "tar -x -f {archive} -C {target} --strip-components=1"
+    ))?;
+    sh.change_dir(target);
+    let gil = if abi.free_threaded {
+        "--disable-gil"
+    } else {
+        "--enable-gil"
+    };
+    let jobs = std::thread::available_parallelism()
+        .map_or(1, std::num::NonZero::get)
+        .to_string();
+    process::capture(cmd!(
+        sh,
+        "./configure --prefix={directory} --without-ensurepip --quiet {gil}"
+    ))?;
+    ctx.check_interrupted()?;
+    process::capture(cmd!(sh, "make --silent -j {jobs}"))?;
+    ctx.check_interrupted()?;
+    process::capture(cmd!(sh, "make --silent install"))?;
+    factory_base::fs::write_atomic(&directory.join(".complete"), b"")?;
+    ctx.ui.step(
+        "Built",
+        format!("{abi} in {}", factory_base::ui::elapsed(started.elapsed())),
+    );
+    Ok(())
+}
+
+fn download(tarball: &Tarball, target: &Path) -> Result<()> {
+    let mirrors = debian::mirrors()?;
+    let mut faults = Vec::new();
+    for origin in &tarball.origins {
+        let url = match origin {
+            Origin::Url { url } => url.clone(),
+            Origin::Debian { archive, path, .. } => match mirrors.base(archive) {
+                Some(base) => format!("{base}/{path}"),
+                None => continue,
+            },
+            _ => continue,
+        };
+        match debian::download(&url, target, tarball.sha256) {
+            Ok(()) => return Ok(()),
+            Err(error) => faults.push(format!("{error:#}")),
+        }
+    }
+    Err(anyhow::anyhow!(faults.join("\n")))
+        .with_context(|| error::environment(format!("no origin serves `{}`", tarball.file)))
+}

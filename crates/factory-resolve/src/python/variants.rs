@@ -1,0 +1,208 @@
+//! `variants.toml` as types. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Deserialize;
+
+use super::name::PackageName;
+use super::wheel::Abi;
+use factory_model::cuda::{self, CudaArchitecture};
+use factory_model::lock::SriSha256;
+
+/// `package-lists/variants.toml`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Variants {
+    /// 1.
+    pub schema_version: u32,
+    /// What is built when no variant is named.
+    pub default: String,
+    /// What Nix takes where it must not begin a long build: checks, development shell.
+    pub quick: String,
+    /// What CUDA code is compiled for, in variants that do not name their own.
+    pub cuda_architectures: Vec<CudaArchitecture>,
+    /// By name.
+    pub variant: BTreeMap<String, Variant>,
+}
+
+/// One variant of the image.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Variant {
+    /// ABI tag of its interpreter.
+    pub abi: Abi,
+    /// One sentence.
+    pub description: String,
+    /// Last part of the image tag: `pt211-py314t`.
+    pub tag: String,
+    /// Whether the lists' git URLs belong to it.
+    pub git: bool,
+    /// Bounds that hold in this variant only.
+    #[serde(default)]
+    pub constraints: Vec<String>,
+    /// Projects whose bound in `constraints.txt` does not hold in this variant.
+    #[serde(default)]
+    pub without_constraints: Vec<PackageName>,
+    /// Published wheels that stand for the project of the same name.
+    #[serde(default)]
+    pub direct: BTreeMap<PackageName, Direct>,
+    /// Projects that nobody gets, though some require them.
+    #[serde(default)]
+    pub dropped: Vec<PackageName>,
+    /// Distributions that may come as sdist, each with a build recipe.
+    #[serde(default)]
+    pub sdists: Vec<PackageName>,
+    /// What its CUDA code is compiled for, instead of the file's list.
+    #[serde(default)]
+    pub cuda_architectures: Option<Vec<CudaArchitecture>>,
+    /// Variant with the same PyTorch release, with whose headers its CUDA objects are compiled:
+    /// those that do not need Python are then the same derivations.
+    #[serde(default)]
+    pub kernels_of: Option<String>,
+    /// Distributions whose files another one brings.
+    #[serde(default)]
+    pub provided: Vec<Provided>,
+    /// Distributions whose metadata does not hold here.
+    #[serde(default, rename = "override")]
+    pub overrides: Vec<Override>,
+}
+
+impl Variant {
+    /// Names whose requirements do not count in this variant, sorted.
+    pub fn never_required(&self) -> BTreeSet<&PackageName> {
+        let provided = self.provided.iter().map(|one| &one.name);
+        provided
+            .chain(&self.dropped)
+            .chain(self.overrides.iter().flat_map(|one| &one.drop))
+            .collect()
+    }
+}
+
+/// What is changed in the metadata of a distribution; Nix does it before the wheel is
+/// unpacked, so that `pip check` holds in the image.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Override {
+    /// Project name.
+    pub name: PackageName,
+    /// Requirements that it does not have; nothing else gets them either.
+    #[serde(default)]
+    pub drop: Vec<PackageName>,
+    /// All its requirements but those of extras, in place of its own, as PEP 508: where its
+    /// bounds exclude what works.
+    #[serde(default)]
+    pub requires: Option<Vec<String>>,
+    /// Tags of its `WHEEL` file, in place of its own.
+    #[serde(default)]
+    pub tags: Vec<String>,
+    /// Why.
+    pub reason: String,
+    /// What would make this needless.
+    pub lifts: String,
+}
+
+/// A wheel at a place that is no Python index.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Direct {
+    /// The whole URL.
+    pub url: String,
+    /// Its hash, as published.
+    pub hash: SriSha256,
+    /// What its metadata requires, as PEP 508, so that resolving needs no download.
+    #[serde(default)]
+    pub requires: Vec<String>,
+}
+
+/// A distribution that is satisfied by another one's files and gets metadata only.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Provided {
+    /// The name that others require.
+    pub name: PackageName,
+    /// The distribution whose files and version it takes.
+    pub by: PackageName,
+}
+
+impl Variants {
+    /// Reads `variants.toml`.
+    ///
+    /// # Errors
+    /// The text, with what is wrong in it.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let variants: Self = toml::from_str(text).map_err(|error| error.to_string())?;
+        if variants.schema_version != 1 {
+            return Err(format!(
+                "schema_version is {}, this program reads 1",
+                variants.schema_version
+            ));
+        }
+        for (key, name) in [("default", &variants.default), ("quick", &variants.quick)] {
+            if !variants.variant.contains_key(name) {
+                return Err(format!(
+                    "{key} names `{name}`, a variant that is not defined"
+                ));
+            }
+        }
+        cuda::check_list(&variants.cuda_architectures)?;
+        for (name, variant) in &variants.variant {
+            if let Some(own) = &variant.cuda_architectures {
+                cuda::check_list(own).map_err(|reason| format!("variant `{name}`: {reason}"))?;
+            }
+            if let Some(other) = &variant.kernels_of
+                && !variants.variant.contains_key(other)
+            {
+                return Err(format!(
+                    "variant `{name}`: kernels_of names `{other}`, which is not defined"
+                ));
+            }
+        }
+        Ok(variants)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(lists: &str, own: &str) -> Result<Variants, String> {
+        Variants::parse(&format!(
+            "schema_version = 1\ndefault = 'a'\nquick = 'a'\n{lists}\n[variant.a]\nabi = 'cp314t'\ntag = 't'\ndescription = 'd'\ngit = false\n{own}\n"
+        ))
+    }
+
+    #[test]
+    fn ok_architectures_of_a_variant() {
+        let all = "cuda_architectures = ['8.0', '12.0+PTX']";
+        let variants = parse(all, "cuda_architectures = ['9.0']").unwrap();
+        assert_eq!(variants.cuda_architectures.len(), 2);
+        let own = variants.variant["a"].cuda_architectures.as_ref().unwrap();
+        assert_eq!(own[0].to_string(), "9.0");
+    }
+
+    #[test]
+    fn err_architectures() {
+        let reason = parse("cuda_architectures = ['9']", "").unwrap_err();
+        assert!(reason.contains("`9` is no CUDA architecture"), "{reason}");
+        let reason = parse("", "").unwrap_err();
+        assert!(
+            reason.contains("missing field `cuda_architectures`"),
+            "{reason}"
+        );
+        let all = "cuda_architectures = ['8.0']";
+        assert_eq!(
+            parse(all, "cuda_architectures = []").unwrap_err(),
+            "variant `a`: no CUDA architecture is named"
+        );
+    }
+
+    #[test]
+    fn err_kernels_of_an_undefined_variant() {
+        let all = "cuda_architectures = ['8.0']";
+        assert!(parse(all, "kernels_of = 'a'").is_ok());
+        assert_eq!(
+            parse(all, "kernels_of = 'b'").unwrap_err(),
+            "variant `a`: kernels_of names `b`, which is not defined"
+        );
+    }
+}
