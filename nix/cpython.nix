@@ -1,6 +1,6 @@
 /**
   CPython from the upstream tarball, built in the Debian root of layer 01 plus development
-  headers, installed below `/usr/local` (design D6).
+  headers, installed below `/usr/local` (docs/design/D06-cpython-without-the-gil.md).
 
   Type: cpython :: { inRoot } -> AttrSet -> Derivation
 */

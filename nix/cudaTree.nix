@@ -1,5 +1,6 @@
 /**
-  The files of one NVIDIA wheel, placed at `/usr/local/cuda-13.0` (design D8).
+  The files of one NVIDIA wheel, placed at `/usr/local/cuda-13.0`
+  (docs/design/D08-one-copy-of-cuda.md).
 
   The wheel's metadata is not here: layer 04 installs it beside torch, where Python looks.
 

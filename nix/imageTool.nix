@@ -1,7 +1,8 @@
 /**
   The image crate, built in the sandbox by Debian's rustc from the same source and the same
-  crates as xtask's, and linked statically: it runs wherever Nix runs (design D9). It depends
-  on the locked crates that it needs, not on the lock, which names xtask's as well.
+  crates as xtask's, and linked statically: it runs wherever Nix runs
+  (docs/design/D09-the-image-is-never-a-file.md). It depends on the locked crates that it needs,
+  not on the lock, which names xtask's as well.
 
   Type: { crateClosure, debian, inRoot, mkSource, root } -> Derivation
 */

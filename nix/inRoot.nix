@@ -1,6 +1,6 @@
 /**
   Runs a script as root of a Debian tree: the lower trees overlaid, `/nix`, `/dev` and
-  `/proc` bound in, then `chroot` (design D5).
+  `/proc` bound in, then `chroot` (docs/design/D05-a-debian-root-in-the-sandbox.md).
 
   Nothing is copied: the lower trees are store paths, and what the script writes outside
   `$out` lands in a scratch directory of the build, `/build/upper`.

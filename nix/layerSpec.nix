@@ -1,6 +1,7 @@
 /**
   The spec of one layer: its package trees with diff_id and size of each blob, as
-  `comfy-image layer` writes it. A few kilobytes; the tar itself is never a file (design D9).
+  `comfy-image layer` writes it. A few kilobytes; the tar itself is never a file
+  (docs/design/D09-the-image-is-never-a-file.md).
 
   Type: layerSpec :: { imageTool, runCommand } -> AttrSet -> Derivation
 */

@@ -1,9 +1,10 @@
 /**
   A fixed output that `cargo xtask fetch` puts into the store.
 
-  The path depends on name and hash alone (design D3), so any route there gives the
-  same bytes. The builder runs only when the path is missing, and then says how to get it.
-  `origins` travels in the derivation: `fetch` reads it from there and needs no other list.
+  The path depends on name and hash alone
+  (docs/design/D03-mirrors-never-change-a-store-path.md), so any route there gives the same
+  bytes. The builder runs only when the path is missing, and then says how to get it. `origins`
+  travels in the derivation: `fetch` reads it from there and needs no other list.
 
   Type: mkSource :: { storeName, system } -> AttrSet -> Derivation
 */

@@ -1,7 +1,7 @@
 /**
   Large files that two distributions ship with the same bytes: the image holds them once,
-  the second place is a link (design D8). The build compares the bytes, so an entry that a
-  new version makes wrong fails with a message that names it.
+  the second place is a link (docs/design/D08-one-copy-of-cuda.md). The build compares the
+  bytes, so an entry that a new version makes wrong fails with a message that names it.
 
   Type: sharedFiles :: AttrSet -> String -> AttrSet
 */

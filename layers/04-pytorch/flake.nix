@@ -16,7 +16,7 @@
         name = "04-pytorch";
         inherit previous;
         # The toolkit is layer 01's: torch finds it by these links, and its metadata makes
-        # `pip check` hold (design D8).
+        # `pip check` hold (docs/design/D08-one-copy-of-cuda.md).
         trees =
           { variant, ... }:
           variant.pythonEntries "04-pytorch"
