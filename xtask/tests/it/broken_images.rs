@@ -6,7 +6,8 @@ use std::process::Command;
 
 use factory_verify::engine::{Engine, EngineKind};
 
-use crate::fixture::{Checkout, Ran, skip};
+use crate::fixture::{Checkout, Ran};
+use crate::skips::skip;
 use crate::tiny_image::{Distribution, TinyImage, library_that_lacks_one};
 
 const LOW: &str = "layers/01-low/checks";

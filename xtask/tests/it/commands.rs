@@ -2,7 +2,8 @@
 
 use std::process::Command;
 
-use crate::fixture::{Checkout, skip};
+use crate::fixture::Checkout;
+use crate::skips::skip;
 
 #[test]
 fn ok_stream_is_what_the_plan_says() {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use factory_verify::engine::{Engine, EngineKind, Input, Invocation, Runner};
 
-use crate::fixture::skip;
+use crate::skips::skip;
 use crate::support::Sandbox;
 
 const IMAGE: &str = "xtask-engine-test:latest";

@@ -6,7 +6,7 @@ use std::process::{Command, Output, Stdio};
 use comfy_image::image::{ImageRequest, assemble};
 use comfy_image::layer::{LayerRequest, build_spec};
 
-use crate::support::shared_nix;
+use crate::support::{known_nix, shared_nix};
 
 /// A checkout with its own caches.
 pub(crate) struct Checkout {
@@ -46,26 +46,31 @@ impl Ran {
     }
 }
 
-/// Says why a test did nothing on this machine.
-pub(crate) fn skip(why: &str) {
-    eprintln!("skipped: {why}");
-}
-
 /// One of Nix's programs, on the store that the program under test uses.
 pub(crate) fn nix_program(name: &str) -> Command {
-    let nix = shared_nix().expect("a checkout is made only where there is Nix");
+    let nix = known_nix().expect("a checkout is made only where there is Nix");
     let mut command = Command::new(nix.program(name));
     command.envs(nix.variables());
+    if let Some(root) = nix.store_root() {
+        command.arg("--store").arg(root);
+    }
     command
+}
+
+/// Where the file of a store path is: a store without root is not at `/nix`.
+pub(crate) fn physical(store_path: &str) -> PathBuf {
+    known_nix().unwrap().physical(store_path)
+}
+
+/// A document with the paths that a build sees.
+fn logical(document: &str) -> String {
+    document.replace(&format!("{}/", physical("/nix").display()), "/nix/")
 }
 
 impl Checkout {
     /// Two layers, `01-low` and `02-high`; `None` where there is no Nix.
     pub(crate) fn new() -> Option<Self> {
-        if shared_nix()?.store_root().is_some() {
-            skip("the store is not at /nix, so its files have other paths");
-            return None;
-        }
+        shared_nix()?;
         let checkout = Self::without_flake();
         checkout.write_layers("one");
         // Nothing that another test or run built may count as built.
@@ -147,15 +152,15 @@ impl Checkout {
             let request: LayerRequest = serde_json::from_value(serde_json::json!({
                 "schema_version": 1,
                 "name": name,
-                "trees": [{"package": format!("{name}-tree"), "path": tree}],
+                "trees": [{"package": format!("{name}-tree"), "path": physical(&tree)}],
                 "max_blob_size_bytes": 1_000_000_u64,
             }))
             .unwrap();
             let spec = build_spec(&request, std::num::NonZeroUsize::MIN, None).unwrap();
             let file = self.directory.path().join(format!("{name}.json"));
-            fs_err::write(&file, serde_json::to_vec(&spec).unwrap()).unwrap();
+            fs_err::write(&file, logical(&serde_json::to_string(&spec).unwrap())).unwrap();
             fs_err::copy(&file, self.path_of(&format!("documents/{name}-spec.json"))).unwrap();
-            specs.push(self.store_add(&file));
+            specs.push(physical(&self.store_add(&file)));
             let request: ImageRequest = serde_json::from_value(serde_json::json!({
                 "schema_version": 1,
                 "name": "xtask-fixture",
@@ -168,7 +173,7 @@ impl Checkout {
             }))
             .unwrap();
             let image = assemble(&request, None).unwrap();
-            let json = serde_json::to_string(&image).unwrap();
+            let json = logical(&serde_json::to_string(&image).unwrap());
             self.write(&format!("documents/{name}-image.json"), &json);
         }
     }
@@ -203,8 +208,11 @@ impl Checkout {
             .env("XDG_DATA_HOME", self.directory.path().join("data"))
             .env("NO_COLOR", "1")
             .stdin(Stdio::null());
-        if let Some(nix) = shared_nix() {
+        if let Some(nix) = known_nix() {
             command.envs(nix.variables());
+            if let Some(root) = nix.store_root() {
+                command.env("XTASK_STORE", root);
+            }
         }
         command
     }

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::process::Command;
 
+use crate::skips::skip;
+
 /// The registry hosts that the clients of this machine are configured with, or default to.
 fn hosts() -> BTreeSet<String> {
     let mut urls = Vec::new();
@@ -69,8 +71,7 @@ fn ok_no_tracked_file_names_a_registry() {
         .unwrap();
     let hosts = hosts();
     if !listed.status.success() || hosts.is_empty() {
-        eprintln!("skipped: not a git checkout, or no package client is configured here");
-        return;
+        return skip("not a git checkout, or no package client is configured here");
     }
     let mut found = Vec::new();
     for file in String::from_utf8(listed.stdout)

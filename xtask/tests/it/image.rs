@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use crate::fixture::skip;
+use crate::skips::skip;
 
 const REFERENCE: &str = "comfyui-boot:cu130-slim-pt211-py314t";
 

@@ -5,6 +5,7 @@ use factory_base::process;
 use factory_nix::Nix;
 use xshell::Shell;
 
+use crate::skips::skip;
 use crate::support::Sandbox;
 
 /// Prints what the builder sees; `/bin/sh` is the locked busybox.
@@ -42,7 +43,7 @@ fn ok_second_call_needs_no_network() {
     let mut sandbox = Sandbox::new();
     if let Err(error) = Nix::find_or_provide(&sandbox.ctx) {
         assert_eq!(kind_of(&error), Kind::Environment, "{error:#}");
-        eprintln!("skipped: no Nix can be had here: {error:#}");
+        skip(&format!("no Nix can be had here: {error:#}"));
         return;
     }
     sandbox.ctx.offline = true;

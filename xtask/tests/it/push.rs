@@ -9,8 +9,9 @@ use std::sync::{Arc, Mutex};
 use comfy_image::Digest;
 use oci_registry::Registry;
 
-use crate::fixture::{Checkout, skip};
+use crate::fixture::Checkout;
 use crate::server::{Reply, Request, Server};
+use crate::skips::skip;
 use crate::support::Sandbox;
 
 const NAME: &str = "me/image";

@@ -5,6 +5,8 @@ use factory_base::ui::Ui;
 use factory_nix::Nix;
 use tempfile::TempDir;
 
+use crate::skips::skip;
+
 /// A context with its own cache and data, removed with it.
 pub struct Sandbox {
     /// The context.
@@ -26,7 +28,7 @@ impl Sandbox {
         Self { ctx, directory }
     }
 
-    /// A real Nix with a store of its own. `None`, with a line that says so, where the
+    /// A real Nix with a store of its own. `None`, and a skip, where the
     /// machine has neither Nix nor a Debian mirror. The provided Nix is shared by the tests,
     /// as unpacking it takes seconds.
     pub fn nix(&self) -> Option<Nix> {
@@ -34,28 +36,43 @@ impl Sandbox {
     }
 }
 
-/// The Nix of all tests, with the store that it uses by itself.
+/// The Nix of all tests, with the store that it uses by itself. `None`, and a skip, where
+/// there is none.
 pub fn shared_nix() -> Option<&'static Nix> {
-    static NIX: std::sync::OnceLock<Option<Nix>> = std::sync::OnceLock::new();
+    match find_nix() {
+        Ok(nix) => Some(nix),
+        Err(why) => {
+            skip(why);
+            None
+        }
+    }
+}
+
+/// As [`shared_nix`], for a test that can do without.
+pub fn known_nix() -> Option<&'static Nix> {
+    find_nix().as_ref().ok()
+}
+
+/// The error is why there is none.
+fn find_nix() -> &'static Result<Nix, String> {
+    static NIX: std::sync::OnceLock<Result<Nix, String>> = std::sync::OnceLock::new();
     NIX.get_or_init(|| {
         let tests = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"));
         let mut shared = Ctx::new(Ui::new(false, false, true), false, false).unwrap();
         shared.cache = tests.join("shared-cache");
         shared.data = tests.join("shared-data");
         match Nix::find_or_provide(&shared) {
-            Ok(nix) => Some(nix),
+            Ok(nix) => Ok(nix),
             Err(error) => {
                 assert_eq!(
                     factory_base::error::kind_of(&error).exit_status(),
                     3,
                     "{error:#}"
                 );
-                eprintln!("skipped: no Nix can be had here: {error:#}");
-                None
+                Err(format!("no Nix can be had here: {error:#}"))
             }
         }
     })
-    .as_ref()
 }
 
 impl Drop for Sandbox {

@@ -131,6 +131,6 @@ fn ok_imports() {
         );
         assert!(pip["peak_memory_bytes"].as_u64().unwrap() > 1_000_000);
     } else {
-        crate::fixture::skip("no python3 with pip");
+        crate::skips::skip("no python3 with pip");
     }
 }

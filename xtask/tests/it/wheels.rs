@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::fixture::skip;
+use crate::skips::skip;
 
 /// Writes a wheel from (member, text) pairs given as further arguments.
 const MAKE: &str = "
