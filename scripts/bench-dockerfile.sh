@@ -29,6 +29,7 @@ seconds() { # LABEL COMMAND...: runs it, prints "LABEL seconds" on stdout
     awk -v label="$label" -v ns=$((end - start)) 'BEGIN { printf "%-28s %8.2f s\n", label, ns / 1e9 }'
 }
 xtask() { cargo xtask "$@" --quiet; }
+# shellcheck disable=SC2120 # arguments are options that only some calls need
 image() { "${podman[@]}" build "${flags[@]}" --volume "$scratch/pip-cache:/root/.cache/pip" \
     --tag comfyui-boot-bench "$@" "$scratch/context"; }
 
@@ -55,6 +56,7 @@ for layer in layers:
 PYTHON
 
 say "the Dockerfile's image, and with it pip's cache"
+# shellcheck disable=SC2119
 image >"$scratch/log" 2>&1 || { tail -20 "$scratch/log" >&2; exit 1; }
 
 say "no-op"

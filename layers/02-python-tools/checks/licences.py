@@ -49,7 +49,9 @@ for distribution in importlib.metadata.distributions():
     for path in texts:
         if not readable(path):
             fault(name, f"{path} is empty or no text")
-    stated = metadata.get("License-Expression") or (metadata.get("License") or "").strip(" UNKNOWN")
+    stated = metadata.get("License-Expression") or (metadata.get("License") or "").strip()
+    if stated == "UNKNOWN":  # what old setuptools wrote for none
+        stated = ""
     classified = [one for one in metadata.get_all("Classifier") or [] if one.startswith("License ::")]
     if not (texts or stated or classified):
         fault(name, "no licence text, expression, field or classifier")

@@ -33,7 +33,8 @@ def ask(server: subprocess.Popen, url: str) -> dict:
                 return json.load(response)
         except urllib.error.URLError:
             if server.poll() is not None:
-                raise SystemExit(f"ComfyUI ended with status {server.returncode}\n" + last_lines())
+                message = f"ComfyUI ended with status {server.returncode}\n" + last_lines()
+                raise SystemExit(message) from None
             time.sleep(1)
 
 
