@@ -1,4 +1,5 @@
-//! Finds a Nix that is new enough, or unpacks the pinned one into the cache (design D4).
+//! Finds a Nix that is new enough, or unpacks the pinned one into the cache
+//! (docs/design/D04-nix-is-provided.md).
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};

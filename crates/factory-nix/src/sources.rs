@@ -1,4 +1,5 @@
-//! Which fixed outputs a build still needs, and bringing them into the store (design D3).
+//! Which fixed outputs a build still needs, and bringing them into the store
+//! (docs/design/D03-mirrors-never-change-a-store-path.md).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

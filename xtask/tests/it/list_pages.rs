@@ -150,7 +150,7 @@ fn ok_examples_of_lists_are_lines_of_lists() {
         let examples = examples(section(&page, heading), "text");
         assert!(!examples.is_empty(), "`{heading}` has no example");
         for example in examples {
-            let parsed = xtask::python::parse_list(heading, example).unwrap();
+            let parsed = factory_resolve::python::parse_list(heading, example).unwrap();
             assert!(!parsed.is_empty(), "{heading}");
         }
     }
