@@ -12,6 +12,8 @@
   outputs =
     { factory, previous, ... }:
     let
+      # The project's address is one setting of the workspace.
+      address = (builtins.fromTOML (builtins.readFile ../../Cargo.toml)).workspace.package.repository;
       layer = factory.lib.mkLayerFlake {
         name = "12-comfyui";
         inherit previous;
@@ -40,8 +42,7 @@
           Env.UV_CONSTRAINT = "/default-comfyui-bundle/constraints.txt";
           Labels = {
             "org.opencontainers.image.description" = variant.definition.description;
-            "org.opencontainers.image.source" =
-              "https://github.com/comfyui-image-factory/comfyui-image-factory";
+            "org.opencontainers.image.source" = address;
             "org.opencontainers.image.version" = variant.definition.tag;
             "io.comfyui-boot.omitted" = builtins.concatStringsSep " " variant.omitted;
             "io.comfyui-boot.omitted-sources" = if variant.definition ? omittedGit then "git" else "";

@@ -36,11 +36,11 @@ impl<'a> Stanza<'a> {
                 continue;
             }
             inside = false;
-            if let Some((key, value)) = line.split_once(':') {
-                if key.eq_ignore_ascii_case(name) {
-                    inside = true;
-                    words.extend(value.split_whitespace());
-                }
+            if let Some((key, value)) = line.split_once(':')
+                && key.eq_ignore_ascii_case(name)
+            {
+                inside = true;
+                words.extend(value.split_whitespace());
             }
         }
         words

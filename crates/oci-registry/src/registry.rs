@@ -542,11 +542,10 @@ fn expect(mut response: Response<Body>, wanted: StatusCode) -> Result<Response<B
         .with_config()
         .limit(4096)
         .read_to_string()
+        && !text.trim().is_empty()
     {
-        if !text.trim().is_empty() {
-            failure.message.push_str(": ");
-            failure.message.push_str(text.trim());
-        }
+        failure.message.push_str(": ");
+        failure.message.push_str(text.trim());
     }
     Err(failure.into())
 }

@@ -132,6 +132,25 @@ fn ok_every_record_is_listed_and_complete() {
     }
 }
 
+#[test]
+fn ok_the_project_s_address_is_one_setting() {
+    let files = files();
+    let manifest: toml::Table = toml::from_str(&files["Cargo.toml"]).unwrap();
+    let address = manifest["workspace"]["package"]["repository"]
+        .as_str()
+        .unwrap();
+    let found: Vec<&String> = files
+        .iter()
+        .filter(|(_, text)| text.contains(address))
+        .map(|(path, _)| path)
+        .collect();
+    assert_eq!(
+        found,
+        ["Cargo.toml"],
+        "only `repository` in Cargo.toml says where the project is"
+    );
+}
+
 /// `[text](target)` of a Markdown file, without addresses and anchors.
 fn links(text: &str) -> impl Iterator<Item = &str> {
     text.split("](").skip(1).filter_map(|rest| {

@@ -458,7 +458,8 @@ fn half_a_day_after(date: &str) -> Option<String> {
     if hour >= 24 {
         hour -= 24;
         day += 1;
-        let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+        let leap =
+            year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
         let days = match month {
             2 if leap => 29,
             2 => 28,

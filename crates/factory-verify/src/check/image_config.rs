@@ -7,6 +7,8 @@ use serde_json::Value;
 
 /// What stands for the variant's name in an expected label.
 const VARIANT: &str = "{variant}";
+/// What stands for the project's address.
+const REPOSITORY: &str = "{repository}";
 
 /// The fields of an OCI image configuration that a check expects; what it leaves out may be
 /// anything.
@@ -27,7 +29,8 @@ pub struct ImageConfig {
     exposed_ports: Option<BTreeSet<String>>,
     /// Some variables of the environment.
     env: BTreeMap<String, String>,
-    /// Some labels; `{variant}` stands for the variant's name, `*` for any text.
+    /// Some labels; `{variant}` stands for the variant's name, `{repository}` for the
+    /// project's address in `Cargo.toml`, `*` for any text.
     labels: BTreeMap<String, String>,
 }
 
@@ -80,7 +83,9 @@ impl ImageConfig {
             if expected == "*" && found.is_some() {
                 continue;
             }
-            let expected = expected.replace(VARIANT, variant);
+            let expected = expected
+                .replace(VARIANT, variant)
+                .replace(REPOSITORY, env!("CARGO_PKG_REPOSITORY"));
             compare(
                 &format!("label {name}"),
                 quoted(Some(&expected)),
@@ -120,7 +125,7 @@ mod tests {
         Volumes = ["/root"]
         ExposedPorts = ["8188/tcp"]
         Env = { CC = "gcc" }
-        Labels = { variant = "{variant}", revision = "*" }
+        Labels = { variant = "{variant}", revision = "*", source = "{repository}" }
     "#;
 
     #[test]
@@ -129,7 +134,10 @@ mod tests {
         let found = json!({
             "Cmd": ["bash", "start"], "Entrypoint": null, "Volumes": {"/root": {}},
             "ExposedPorts": {"8188/tcp": {}}, "Env": ["CCC=1", "CC=gcc"],
-            "Labels": {"variant": "slim", "revision": "1", "other": "2"},
+            "Labels": {
+                "variant": "slim", "revision": "1", "other": "2",
+                "source": env!("CARGO_PKG_REPOSITORY"),
+            },
         });
         assert_eq!(expected.differences(&found, "slim"), Vec::<String>::new());
     }
@@ -137,7 +145,7 @@ mod tests {
     #[test]
     fn err_each_difference_is_named() {
         let expected: ImageConfig = toml::from_str(EXPECTED).unwrap();
-        let found = json!({"Cmd": ["sh"], "User": "1000", "Labels": {"variant": "gil"}});
+        let found = json!({"Cmd": ["sh"], "User": "1000", "Labels": {"variant": "gil", "source": env!("CARGO_PKG_REPOSITORY")}});
         insta::assert_snapshot!(expected.differences(&found, "slim").join("\n"), @r#"
         Cmd: expected ["bash", "start"], found ["sh"]
         User: expected ``, found `1000`
