@@ -1,12 +1,13 @@
 //! What every command gets first: streams, paths and global flags.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context as _, Result};
 
 use crate::error;
+use crate::run::{Bar, Cancel, Directories, Look, Network, Report};
 use crate::ui::Ui;
 
 /// Name of the directories under the user's cache and data homes.
@@ -60,7 +61,7 @@ impl Ctx {
         })
     }
 
-    /// Installs the handler that turns SIGINT and SIGTERM into [`Ctx::check_interrupted`].
+    /// Installs the handler that turns SIGINT and SIGTERM into [`Cancel::check_interrupted`].
     ///
     /// # Errors
     /// The handler cannot be installed.
@@ -70,32 +71,83 @@ impl Ctx {
             .context("cannot install the signal handler")
     }
 
-    /// Whether the user asked to stop.
+    /// As [`Cancel::is_interrupted`].
     pub fn is_interrupted(&self) -> bool {
-        self.interrupted.load(Ordering::SeqCst)
+        Cancel::is_interrupted(self)
     }
 
-    /// Fails once the user asked to stop; called between units of work.
+    /// As [`Cancel::check_interrupted`].
     ///
     /// # Errors
     /// The run was interrupted.
     pub fn check_interrupted(&self) -> Result<()> {
-        if self.is_interrupted() {
-            return Err(error::environment("interrupted; what is done stays done")
-                .hint("run the same command again to continue")
-                .into());
-        }
-        Ok(())
+        Cancel::check_interrupted(self)
     }
 
-    /// `package-lists/`, what people write.
+    /// As [`Directories::lists`].
     pub fn lists(&self) -> PathBuf {
-        self.root.join("package-lists")
+        Directories::lists(self)
     }
 
-    /// `package-lists/locks/`, what `update-locks` writes.
+    /// As [`Directories::locks`].
     pub fn locks(&self) -> PathBuf {
-        self.lists().join("locks")
+        Directories::locks(self)
+    }
+}
+
+impl Cancel for Ctx {
+    fn is_interrupted(&self) -> bool {
+        self.interrupted.load(Ordering::SeqCst)
+    }
+}
+
+impl Network for Ctx {
+    fn is_offline(&self) -> bool {
+        self.offline
+    }
+}
+
+impl Directories for Ctx {
+    fn root(&self) -> &Path {
+        &self.root
+    }
+
+    fn cache(&self) -> &Path {
+        &self.cache
+    }
+
+    fn data(&self) -> &Path {
+        &self.data
+    }
+}
+
+impl Report for Ctx {
+    fn status(&self, line: &str) {
+        self.ui.status(line);
+    }
+
+    fn step(&self, verb: &str, rest: &str) {
+        self.ui.step(verb, rest);
+    }
+
+    fn detail(&self, line: &str) {
+        self.ui.detail(line);
+    }
+
+    fn warn(&self, line: &str) {
+        self.ui.warn(line);
+    }
+
+    fn is_live(&self) -> bool {
+        self.ui.is_live()
+    }
+
+    fn faint(&self, text: &str) -> String {
+        self.ui.faint(text)
+    }
+
+    fn bar(&self, look: Look, length: Option<u64>, message: &str) -> Box<dyn Bar> {
+        self.ui.bar(look, length, message)
     }
 }
 

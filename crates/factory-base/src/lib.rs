@@ -4,4 +4,6 @@ pub mod ctx;
 pub mod error;
 pub mod fs;
 pub mod process;
+pub mod run;
+pub mod text;
 pub mod ui;

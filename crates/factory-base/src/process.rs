@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use xshell::Cmd;
 
-use crate::ctx::Ctx;
 use crate::error::{self, Kind};
+use crate::run::Run;
 
 /// How many lines of a failed program's stderr its error repeats.
 const STDERR_TAIL: usize = 20;
@@ -77,11 +77,11 @@ pub fn feed(
 /// # Errors
 /// The program is missing or its pipes cannot be read.
 pub fn watch(
-    ctx: &Ctx,
+    run: &dyn Run,
     cmd: Cmd<'_>,
     mut on_line: impl FnMut(Option<&str>),
 ) -> Result<((ExitStatus, String), String)> {
-    ctx.ui.detail(format!("$ {cmd}"));
+    run.detail(&format!("$ {cmd}"));
     let mut running = Running::start(cmd, Stdio::null())?;
     let mut asked_to_stop = None;
     let mut drawn = Instant::now();
@@ -96,7 +96,7 @@ pub fn watch(
             on_line(None);
             drawn = Instant::now();
         }
-        if ctx.is_interrupted() {
+        if run.is_interrupted() {
             let since = asked_to_stop.get_or_insert_with(|| {
                 interrupt(&running.child);
                 Instant::now()

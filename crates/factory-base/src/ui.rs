@@ -3,11 +3,12 @@
 //! The only module that prints.
 
 use std::io::{IsTerminal as _, Write as _};
-use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::error::{self, Kind};
+use crate::run::{Bar, Look, Report};
+pub use crate::text::{bytes, count, elapsed, shorten, table};
 
 /// Owns both streams, colour, quiet mode and the progress area.
 #[derive(Debug)]
@@ -131,127 +132,117 @@ impl Ui {
     }
 }
 
+impl Report for Ui {
+    fn status(&self, line: &str) {
+        Ui::status(self, line);
+    }
+
+    fn step(&self, verb: &str, rest: &str) {
+        Ui::step(self, verb, rest);
+    }
+
+    fn detail(&self, line: &str) {
+        Ui::detail(self, line);
+    }
+
+    fn warn(&self, line: &str) {
+        Ui::warn(self, line);
+    }
+
+    fn is_live(&self) -> bool {
+        self.live
+    }
+
+    fn faint(&self, text: &str) -> String {
+        self.paint("2", text)
+    }
+
+    fn bar(&self, look: Look, length: Option<u64>, message: &str) -> Box<dyn Bar> {
+        let template = match look {
+            Look::File => {
+                "             {msg:40!} {decimal_bytes:>10}/{decimal_total_bytes} {decimal_bytes_per_sec}"
+            }
+            Look::Files => {
+                "    Fetching [{bar:24}] {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec} eta {eta} {msg}"
+            }
+            Look::Line | Look::Head => "{wide_msg}",
+            Look::Stream => {
+                "{msg} [{bar:25}] {decimal_bytes} of {decimal_total_bytes}, {decimal_bytes_per_sec}, {eta} left"
+            }
+        };
+        let style =
+            ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+        let bar = length.map_or_else(ProgressBar::no_length, ProgressBar::new);
+        let bar = match look {
+            Look::File => self.bars.insert_from_back(1, bar),
+            Look::Head => self.bars.insert(0, bar),
+            Look::Files | Look::Line | Look::Stream => self.bars.add(bar),
+        };
+        bar.set_style(style.progress_chars("=> "));
+        bar.set_message(message.to_owned());
+        Box::new(Drawn {
+            area: self.bars.clone(),
+            bar,
+        })
+    }
+}
+
+/// A bar of indicatif; taken off the screen when dropped.
+#[derive(Debug)]
+struct Drawn {
+    area: MultiProgress,
+    bar: ProgressBar,
+}
+
+impl Bar for Drawn {
+    fn advance(&self, n: u64) {
+        self.bar.inc(n);
+    }
+
+    fn retreat(&self, n: u64) {
+        self.bar.dec(n);
+    }
+
+    fn message(&self, text: &str) {
+        self.bar.set_message(text.to_owned());
+    }
+}
+
+impl Drop for Drawn {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+        self.area.remove(&self.bar);
+    }
+}
+
 /// A stream of bytes under way: a bar on a terminal, one line elsewhere.
 #[derive(Debug)]
 pub struct Transfer {
-    bar: ProgressBar,
+    bar: Option<Box<dyn Bar>>,
 }
 
 impl Transfer {
     /// Says what is transferred, and how much it will be.
-    pub fn start(ui: &Ui, verb: &str, what: &str, n_bytes: u64) -> Self {
-        let bar = if ui.is_live() {
-            let style = ProgressStyle::with_template(
-                "{prefix} [{bar:25}] {decimal_bytes} of {decimal_total_bytes}, {decimal_bytes_per_sec}, {eta} left",
-            );
-            let bar = ui.bars().add(ProgressBar::new(n_bytes));
-            bar.set_style(
-                style
-                    .unwrap_or_else(|_| ProgressStyle::default_bar())
-                    .progress_chars("=> "),
-            );
-            bar.with_prefix(format!("{verb:>12} {what}"))
+    pub fn start(report: &dyn Report, verb: &str, what: &str, n_bytes: u64) -> Self {
+        let bar = if report.is_live() {
+            let message = format!("{verb:>12} {what}");
+            Some(report.bar(Look::Stream, Some(n_bytes), &message))
         } else {
-            ui.step(verb, format!("{what}, {}", bytes(n_bytes)));
-            ProgressBar::hidden()
+            report.step(verb, &format!("{what}, {}", bytes(n_bytes)));
+            None
         };
         Self { bar }
     }
 
     /// More bytes went through.
     pub fn advance(&self, n_bytes: u64) {
-        self.bar.inc(n_bytes);
+        if let Some(bar) = &self.bar {
+            bar.advance(n_bytes);
+        }
     }
 
     /// Takes the bar off the screen.
-    pub fn finish(&self) {
-        self.bar.finish_and_clear();
-    }
-}
-
-/// `1.2 GB`, decimal units as registries and disks count them.
-pub fn bytes(count: u64) -> String {
-    const UNITS: [&str; 5] = ["B", "kB", "MB", "GB", "TB"];
-    let mut value = count as f64;
-    let mut unit = 0;
-    while value >= 999.5 && unit + 1 < UNITS.len() {
-        value /= 1000.0;
-        unit += 1;
-    }
-    if unit == 0 {
-        format!("{count} B")
-    } else {
-        format!("{value:.1} {}", UNITS[unit])
-    }
-}
-
-/// `1 build`, `2 builds`.
-pub fn count(n: usize, noun: &str) -> String {
-    let plural = if n == 1 { "" } else { "s" };
-    format!("{n} {noun}{plural}")
-}
-
-/// At most `n_characters`, the end cut off and marked.
-pub fn shorten(text: &str, n_characters: usize) -> String {
-    if text.chars().count() <= n_characters {
-        return text.to_owned();
-    }
-    let kept = text.chars().take(n_characters.saturating_sub(1));
-    kept.chain(['…']).collect()
-}
-
-/// Columns side by side, two spaces apart; columns of `right` are aligned to the right.
-pub fn table(head: &[&str], rows: &[Vec<String>], right: &[usize]) -> String {
-    let width = |column: usize| {
-        let cells = rows
-            .iter()
-            .filter_map(|row| row.get(column))
-            .map(String::as_str);
-        let cells = cells.chain(head.get(column).copied());
-        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
-    };
-    let widths: Vec<usize> = (0..head.len()).map(width).collect();
-    let line = |cells: Vec<&str>| {
-        let cells = cells.iter().enumerate().map(|(column, cell)| {
-            let width = widths.get(column).copied().unwrap_or(0);
-            if right.contains(&column) {
-                format!("{cell:>width$}")
-            } else {
-                format!("{cell:<width$}")
-            }
-        });
-        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
-    };
-    let rows = rows
-        .iter()
-        .map(|row| line(row.iter().map(String::as_str).collect()));
-    std::iter::once(line(head.to_vec()))
-        .chain(rows)
-        .collect::<Vec<_>>()
-        .join("\n")
-}
-
-/// `8.1s`, `2m05s`, `1h02m`.
-pub fn elapsed(duration: Duration) -> String {
-    let seconds = duration.as_secs();
-    match seconds {
-        0..60 => format!("{:.1}s", duration.as_secs_f64()),
-        60..3600 => format!("{}m{:02}s", seconds / 60, seconds % 60),
-        _ => format!("{}h{:02}m", seconds / 3600, seconds % 3600 / 60),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ok_units() {
-        assert_eq!(bytes(999), "999 B");
-        assert_eq!(bytes(1_000), "1.0 kB");
-        assert_eq!(bytes(2_900_000_000), "2.9 GB");
-        assert_eq!(elapsed(Duration::from_millis(8100)), "8.1s");
-        assert_eq!(elapsed(Duration::from_secs(125)), "2m05s");
-        assert_eq!(elapsed(Duration::from_secs(3720)), "1h02m");
+    pub fn finish(self) {
+        drop(self);
     }
 }

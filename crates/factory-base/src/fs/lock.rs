@@ -9,8 +9,8 @@ use anyhow::{Context as _, Result};
 use fs4::TryLockError;
 use serde::{Deserialize, Serialize};
 
-use crate::ctx::Ctx;
-use crate::ui::elapsed;
+use crate::run::{Directories, Run};
+use crate::text::elapsed;
 
 /// How often a waiting run looks again.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -35,8 +35,8 @@ impl Lock {
     ///
     /// # Errors
     /// As [`Lock::take`].
-    pub fn of_run(ctx: &Ctx) -> Result<Self> {
-        Self::take(ctx, &ctx.data.join("run.lock"))
+    pub fn of_run<C: Run + Directories>(ctx: &C) -> Result<Self> {
+        Self::take(ctx, &ctx.data().join("run.lock"))
     }
 
     /// Takes the lock of a run that writes the lists' locks. A build has read them when it
@@ -44,15 +44,15 @@ impl Lock {
     ///
     /// # Errors
     /// As [`Lock::take`].
-    pub fn of_update(ctx: &Ctx) -> Result<Self> {
-        Self::take(ctx, &ctx.data.join("update-locks.lock"))
+    pub fn of_update<C: Run + Directories>(ctx: &C) -> Result<Self> {
+        Self::take(ctx, &ctx.data().join("update-locks.lock"))
     }
 
     /// Takes a lock, waiting for the run that holds it.
     ///
     /// # Errors
     /// The lock file cannot be made, or the user interrupts the wait.
-    pub fn take(ctx: &Ctx, path: &Path) -> Result<Self> {
+    pub fn take(run: &dyn Run, path: &Path) -> Result<Self> {
         if let Some(directory) = path.parent() {
             fs_err::create_dir_all(directory)?;
         }
@@ -71,10 +71,10 @@ impl Lock {
                     let text = read_text(&mut file);
                     // The holder writes its name a moment after it gets the lock.
                     if said.as_ref() != Some(&text) && (said.is_some() || !text.is_empty()) {
-                        ctx.ui.step("Waiting", describe(&text, now()));
+                        run.step("Waiting", &describe(&text, now()));
                         said = Some(text);
                     }
-                    ctx.check_interrupted()?;
+                    run.check_interrupted()?;
                     std::thread::sleep(PAUSE);
                 }
                 Err(TryLockError::Error(error)) => {
