@@ -63,6 +63,8 @@ pub struct Root {
     /// Whether dependencies come along.
     #[serde(default = "yes")]
     pub dependencies: bool,
+    /// The suite that all of its packages come from, whatever `only` says of it.
+    pub suite: Option<String>,
 }
 
 fn yes() -> bool {
@@ -82,8 +84,18 @@ impl Config {
                 config.schema_version
             ));
         }
-        for name in config.roots.keys() {
+        for (name, root) in &config.roots {
             config.chain(name)?;
+            if let Some(suite) = &root.suite {
+                if !config.suites.iter().any(|known| known.name == *suite) {
+                    return Err(format!("root `{name}`: there is no suite `{suite}`"));
+                }
+                if root.on.is_some() {
+                    return Err(format!(
+                        "root `{name}` has a suite of its own and cannot stand `on` another"
+                    ));
+                }
+            }
         }
         Ok(config)
     }
@@ -135,6 +147,9 @@ impl Config {
                 &mut text,
                 &format!("root {name} dependencies={}", root.dependencies),
             );
+            if let Some(suite) = &root.suite {
+                add(&mut text, &format!("all from {suite}"));
+            }
             let mut names: Vec<&str> = lists
                 .get(name)
                 .map(|lines| lines.iter().map(|line| line.text.as_str()).collect())
@@ -236,6 +251,20 @@ on = "a"
         assert_eq!(
             Config::parse(&unknown).unwrap_err(),
             "root `c` is not defined"
+        );
+    }
+
+    #[test]
+    fn err_suite_of_a_root() {
+        let unknown = TEXT.replace("[root.a]", "[root.a]\nsuite = \"sid\"");
+        assert_eq!(
+            Config::parse(&unknown).unwrap_err(),
+            "root `a`: there is no suite `sid`"
+        );
+        let stands = TEXT.replace("on = \"a\"", "on = \"a\"\nsuite = \"trixie\"");
+        assert_eq!(
+            Config::parse(&stands).unwrap_err(),
+            "root `b` has a suite of its own and cannot stand `on` another"
         );
     }
 

@@ -376,9 +376,12 @@ fn preferences(
     {
         pin(name, &format!("version {version}"), 1001);
     }
+    let own_suite = inputs.config.roots[root].suite.as_deref();
     for suite in &inputs.config.suites {
-        if let Some(only) = &suite.only {
-            let release = format!("release n={}", suite.name);
+        let release = format!("release n={}", suite.name);
+        if let Some(own) = own_suite {
+            pin("*", &release, if suite.name == own { 990 } else { -1 });
+        } else if let Some(only) = &suite.only {
             pin(&only.join(" "), &release, 990);
             pin("*", &release, -1);
         }
@@ -535,6 +538,42 @@ mod tests {
         assert_eq!(at("Tue, 28 Feb 2028 12:00:00 UTC"), "20280229T000000Z");
         assert!(half_a_day_after("yesterday").is_none());
     }
+
+    #[test]
+    fn ok_a_root_with_a_suite_of_its_own() {
+        let config = r#"
+schema_version = 1
+architecture = "amd64"
+keyring = { archive = "debian", path = "k.deb", size = 1, sha256 = "ZEROS", member = "k.gpg" }
+suite = [
+  { name = "trixie", archive = "debian" },
+  { name = "forky", archive = "debian", only = ["gcc-15"] },
+]
+[root.both]
+[root.new]
+suite = "forky"
+"#;
+        let inputs = Inputs {
+            config: Config::parse(&config.replace("ZEROS", &"0".repeat(64))).unwrap(),
+            lists: BTreeMap::new(),
+            locks: BTreeMap::new(),
+        };
+        let pins = |root| {
+            let text = preferences(&inputs, &Options::default(), root, &BTreeMap::new());
+            text.replace("Package: ", "").replace("\nPin: release", "")
+        };
+        insta::assert_snapshot!(pins("both").replace("\nPin-Priority:", ""), @"
+        gcc-15 n=forky 990
+
+        * n=forky -1
+        ");
+        insta::assert_snapshot!(pins("new").replace("\nPin-Priority:", ""), @"
+        * n=trixie -1
+
+        * n=forky 990
+        ");
+    }
+
     #[test]
     fn err_superseded_pin_names_both_versions_and_the_command() {
         let texts = [(
