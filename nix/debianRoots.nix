@@ -1,63 +1,51 @@
 /**
-  The Debian roots of `package-lists/debian.toml`, each on the ones it stands on.
+  The Debian roots of `package-lists/debian.toml`, each on the ones it stands on. Those of
+  layers have the names that `layers/layers.toml` gives them (`base`), the others their own:
 
-  Type: { debianTree, root, sources } -> AttrSet
+  - `build-python`: Python for unpacking wheels; stands on nothing, so no list of the image
+    touches it.
+  - `build-cpython`: development headers for CPython.
+  - `build-kernels`: the compiler of CUDA kernels; stands on nothing, so no list of the image
+    touches it.
+  - `build-opencv`: tools for the build of OpenCV.
+  - `build-image-tool`: Rust for the image tool.
+
+  Type: { debianTree, layers, locks, root, sources } -> AttrSet
 */
 {
   debianTree,
+  layers,
+  locks,
   root,
   sources,
 }:
 let
-  mk =
-    name: arguments:
+  isOfLayer = name: builtins.elem name layers.withDebian;
+  # The names of the roots below one, the bottom one first.
+  below =
+    name:
+    let
+      lock = locks.debian.${name};
+    in
+    if lock ? on then below lock.on ++ [ lock.on ] else [ ];
+  # Which alternatives a layer chooses, after dpkg has configured its root.
+  atEnd =
+    name:
+    let
+      script = root + "/layers/${name}/alternatives.sh";
+    in
+    if builtins.pathExists script then { atEnd = script; } else { };
+
+  roots = builtins.mapAttrs (
+    name: _:
     debianTree (
       {
         inherit name;
         debs = sources.debs name;
+        lowers = map (other: roots.${other}) (below name);
       }
-      // arguments
-    );
-
-  base = mk "01-base-cuda" { };
-  tools = mk "02-python-tools" { lowers = [ base ]; };
-  gcc15 = mk "03-gcc15" {
-    lowers = [
-      base
-      tools
-    ];
-    atEnd = root + "/layers/03-gcc15/alternatives.sh";
-  };
+      // (if isOfLayer name then atEnd name else { configure = false; })
+    )
+  ) locks.debian;
 in
-{
-  inherit base gcc15 tools;
-  /**
-    Python for unpacking wheels; stands on nothing, so no list of the image touches it.
-  */
-  build-python = mk "build-python" { configure = false; };
-  /**
-    Development headers for CPython, on the base.
-  */
-  build-cpython = mk "build-cpython" {
-    lowers = [ base ];
-    configure = false;
-  };
-  /**
-    The compiler of CUDA kernels; stands on nothing, so no list of the image touches it.
-  */
-  build-kernels = mk "build-kernels" { configure = false; };
-  /**
-    Tools for the build of OpenCV, on the base.
-  */
-  build-opencv = mk "build-opencv" {
-    lowers = [ base ];
-    configure = false;
-  };
-  /**
-    Rust for the image tool, on the base.
-  */
-  build-image-tool = mk "build-image-tool" {
-    lowers = [ base ];
-    configure = false;
-  };
-}
+removeAttrs roots layers.withDebian // builtins.mapAttrs (_: name: roots.${name}) layers.debianRoots

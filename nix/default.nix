@@ -12,6 +12,7 @@ let
 
   storeName = import ./storeName.nix;
   locks = import ./locks.nix { inherit root; };
+  layers = import ./layers.nix { inherit root; };
   mkSource = import ./mkSource.nix { inherit storeName system; };
   sources = import ./sources.nix { inherit locks mkSource; };
   seed = "${sources.seed}/bin/busybox";
@@ -24,7 +25,15 @@ let
   cudaTree = import ./cudaTree.nix { inherit runCommand; };
   cudaLabel = import ./cudaLabel.nix;
 
-  debian = import ./debianRoots.nix { inherit debianTree root sources; };
+  debian = import ./debianRoots.nix {
+    inherit
+      debianTree
+      layers
+      locks
+      root
+      sources
+      ;
+  };
   inPython = import ./inPython.nix {
     inherit inRoot;
     pythonRoot = debian.build-python;
@@ -56,6 +65,7 @@ let
       debian
       fileTree
       inRoot
+      layers
       locks
       overrideWheel
       providedWheel
@@ -86,19 +96,27 @@ let
 
   layerSpec = import ./layerSpec.nix { inherit imageTool runCommand; };
   layerImage = import ./layerImage.nix { inherit imageTool runCommand; };
-  mkLayerFlake = import ./mkLayerFlake.nix {
+  mkLayers = import ./mkLayers.nix {
     inherit
       layerImage
       layerSpec
-      locks
-      system
-      variants
+      layers
+      root
       ;
   };
-  pythonEnvironment = import ./pythonEnvironment.nix { inherit inPython; };
+  variantLayers = builtins.mapAttrs (_: mkLayers) variants;
+  layerFlake = import ./layerOutputs.nix { inherit locks system variantLayers; };
+  pythonEnvironment = import ./pythonEnvironment.nix { inherit inPython layers; };
   checkPackages = import ./checkPackages.nix { inherit debian inRoot pythonEnvironment; };
-  mkRootFlake = import ./mkRootFlake.nix {
-    inherit locks system variants;
+  rootFlake = import ./rootFlake.nix {
+    inherit
+      layers
+      locks
+      mkLayers
+      system
+      variantLayers
+      variants
+      ;
     apps = import ./apps.nix { inherit checkPackages imageTool runCommand; };
     checks = import ./checks.nix {
       cudaExtensionTest = (import ./cudaExtensionTest.nix variants.${locks.quickVariant}).wheel;
@@ -115,6 +133,7 @@ let
     devShell = import ./devShell.nix {
       inherit
         debian
+        layers
         pythonEnvironment
         runCommand
         seed
@@ -127,10 +146,11 @@ in
 {
   inherit
     debian
-    mkRootFlake
     imageTool
+    layerFlake
+    layers
     locks
-    mkLayerFlake
+    rootFlake
     runCommand
     sources
     system

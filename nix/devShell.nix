@@ -9,6 +9,7 @@
 */
 {
   debian,
+  layers,
   pythonEnvironment,
   runCommand,
   seed,
@@ -27,7 +28,7 @@ let
   '';
   # The toolkit's trees are not linked like Python's: nvcc looks beside its real file.
   lowers =
-    map (entry: entry.path) layer.entries."01-base-cuda"
+    map (entry: entry.path) layer.entries.${layers.cuda}
     ++ map toString [
       debian.tools
       debian.gcc15

@@ -12,6 +12,7 @@
   debian,
   fileTree,
   inRoot,
+  layers,
   locks,
   overrideWheel,
   providedWheel,
@@ -40,12 +41,12 @@ let
 
   byName = import ./byName.nix;
   packageLists = import ./package-lists.nix {
-    inherit lock;
+    inherit layers lock;
     gitSources = locks.sources.git;
   };
 
   # NVIDIA's files are layer 01's; what Python wants to know of them comes with torch.
-  isCuda = package: package.layer == "01-base-cuda";
+  isCuda = package: package.layer == layers.cuda;
 
   # A wheel as the variant's tree, with whatever differs from the usual.
   unpack =
@@ -221,17 +222,28 @@ in
     ;
 
   /**
-    Entries (package and path) of a layer's distributions.
+    Entries (package and path) of what the lists of a layer ask for. Of NVIDIA's wheels, one
+    layer has the toolkit's files, and another what Python wants to know of them (`pip check`).
   */
-  pythonEntries =
-    layer: map (package: entry package trees.${package.name}) (packageLists.ofLayer layer);
+  listEntries =
+    layer:
+    let
+      treesOf = map (package: entry package trees.${package.name});
+      own = packageLists.ofLayer layer;
+    in
+    if layer == layers.cuda then
+      map (package: entry package (cudaTreeOf package)) own
+    else if layer == layers.cudaMetadata then
+      treesOf own ++ treesOf (packageLists.ofLayer layers.cuda)
+    else
+      treesOf own;
 
   /**
-    What Python wants to know of the toolkit (`pip check`), for layer 04.
+    Trees of the distributions of `pak3.nix`, `pak5.nix` and `pak7.nix`, by name.
   */
-  cudaMetadataEntries = map (package: entry package trees.${package.name}) (
-    packageLists.ofLayer "01-base-cuda"
-  );
+  packageSets = builtins.mapAttrs (
+    _: packages: builtins.mapAttrs (name: _: trees.${name}) (byName packages)
+  ) packageLists.sets;
 
   /**
     Requested things this variant leaves out, by name.
@@ -244,20 +256,14 @@ in
   inherit cudaArchitectures;
 
   /**
-    `/etc/ld.so.cache` of the finished image, from the layers that hold libraries.
+    `/etc/ld.so.cache` of the finished image, from the layers whose Debian packages hold
+    libraries. Takes the entries of the layers below, by name.
   */
   linkerCache =
-    lowers:
+    below:
     inRoot {
       name = "linker-cache";
-      inherit lowers;
+      lowers = builtins.concatMap (layer: map (entry: entry.path) below.${layer}) layers.withDebian;
       script = ./scripts/linker-cache.sh;
     };
-
-  /**
-    Entries of the toolkit's files, for layer 01.
-  */
-  cudaEntries = map (package: entry package (cudaTreeOf package)) (
-    packageLists.ofLayer "01-base-cuda"
-  );
 }

@@ -1,13 +1,15 @@
 /**
   A variant's lock, by name and by layer.
 
-  Type: { lock, gitSources } -> { byName, gitByName, ofLayer, pak3, pak5, pak7, providedByName }
+  Type: { gitSources, layers, lock } -> { byName, gitByName, ofLayer, providedByName, sets }
 */
 {
   # The parsed `package-lists/locks/python/VARIANT.toml`.
   lock,
   # Git trees by name, of `package-lists/locks/sources.toml`.
   gitSources,
+  # `layers.nix`.
+  layers,
 }:
 let
   packages = lock.package or [ ];
@@ -24,6 +26,8 @@ let
 
   byLayer = builtins.groupBy (package: package.layer) (packages ++ git ++ provided);
   ofLayer = layer: byLayer.${layer} or [ ];
+  # Of the layer that a list feeds.
+  ofList = list: ofLayer (layers.layerOfList list);
   byName = import ./byName.nix;
 in
 {
@@ -33,7 +37,12 @@ in
   gitByName = byName git;
   providedByName = byName provided;
 
-  pak3 = import ./pak3.nix { inherit ofLayer; };
-  pak5 = import ./pak5.nix { inherit ofLayer; };
-  pak7 = import ./pak7.nix { inherit ofLayer; };
+  /**
+    The sets with known names: `nix build .#slim.pak3.numpy`.
+  */
+  sets = {
+    pak3 = import ./pak3.nix { inherit ofList; };
+    pak5 = import ./pak5.nix { inherit ofList; };
+    pak7 = import ./pak7.nix { inherit ofList; };
+  };
 }

@@ -1,6 +1,6 @@
 /**
-  The distributions of layer 05-pak3: core ML essentials, as `package-lists/pak3.txt` asks for them.
+  The distributions that `package-lists/pak3.txt` brings into its layer: core ML essentials.
 
-  Type: { ofLayer } -> [ AttrSet ]
+  Type: { ofList } -> [ AttrSet ]
 */
-{ ofLayer }: ofLayer "05-pak3"
+{ ofList }: ofList "pak3.txt"

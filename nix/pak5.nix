@@ -1,6 +1,6 @@
 /**
-  The distributions of layer 07-pak5: extended libraries, as `package-lists/pak5.txt` asks for them.
+  The distributions that `package-lists/pak5.txt` brings into its layer: extended libraries.
 
-  Type: { ofLayer } -> [ AttrSet ]
+  Type: { ofList } -> [ AttrSet ]
 */
-{ ofLayer }: ofLayer "07-pak5"
+{ ofList }: ofList "pak5.txt"

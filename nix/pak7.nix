@@ -1,6 +1,6 @@
 /**
-  The distributions of layer 08-pak7: face analysis and packages from git, as `package-lists/pak7.txt` asks for them.
+  The distributions that `package-lists/pak7.txt` brings into its layer: face analysis and packages from git.
 
-  Type: { ofLayer } -> [ AttrSet ]
+  Type: { ofList } -> [ AttrSet ]
 */
-{ ofLayer }: ofLayer "08-pak7"
+{ ofList }: ofList "pak7.txt"

@@ -2,17 +2,15 @@
   All distributions of a variant as one tree of links, for builds and shells that need the
   whole environment: overlayfs takes some sixty lower trees, a variant has some two hundred.
 
-  Type: pythonEnvironment :: { inPython } -> AttrSet -> Derivation
+  Type: pythonEnvironment :: { inPython, layers } -> AttrSet -> Derivation
 */
-{
-  inPython,
-}:
+{ inPython, layers }:
 # The final layer of a variant.
 layer:
 let
-  isPython = name: builtins.match "(0[2-9]|1[0-2])-.*" name != null;
-  entries = builtins.concatMap (name: if isPython name then layer.entries.${name} else [ ]) (
-    builtins.attrNames layer.entries
+  # The toolkit is no part of it: nvcc looks beside its real file.
+  entries = builtins.concatMap (name: layer.entries.${name}) (
+    builtins.filter (name: name != layers.cuda) (builtins.attrNames layer.entries)
   );
   isInterpreter = entry: entry.path == "${layer.interpreter}";
 in

@@ -11,6 +11,7 @@ let
     // import ./crateClosure.nix
     // import ./cudaLabel.nix
     // import ./kernels.nix
+    // import ./layers.nix { inherit root; }
     // import ./locks.nix { inherit root; };
   run =
     name:

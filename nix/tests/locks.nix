@@ -1,9 +1,7 @@
 { root }:
 let
   locks = import ../locks.nix { inherit root; };
-  layers = builtins.attrNames (
-    builtins.intersectAttrs (builtins.readDir (root + "/layers")) (builtins.readDir (root + "/layers"))
-  );
+  layers = (import ../layers.nix { inherit root; }).names;
   unknownLayers =
     name:
     builtins.filter (package: !builtins.elem package.layer layers) (

@@ -1,28 +1,22 @@
 /**
-  The outputs of one layer's flake, for every variant that is locked.
+  The layers of a variant by name, each with the image of it and those below. What a layer
+  holds is what its lists ask for, unless `layers/NAME/layer.nix` says otherwise:
 
-  Type: mkLayerFlake :: AttrSet -> AttrSet -> AttrSet
+  - `trees`: { below, name, variant } -> [ { package, path } ], what the layer adds. `below`
+    has the entries of each layer so far, by layer name.
+  - `config`: { name, variant } -> what it adds to the image configuration; `Env` and `Labels`
+    merge.
+
+  Type: mkLayers :: AttrSet -> AttrSet -> AttrSet
 */
 {
   layerImage,
   layerSpec,
-  locks,
-  system,
-  variants,
+  layers,
+  root,
 }:
-{
-  # `05-pak3`.
-  name,
-  # The flake of the layer below; null for the first.
-  previous ? null,
-  # { variant, below } -> [ { package, path } ]: what this layer adds. `below` has the
-  # entries of each layer so far, by layer name.
-  trees,
-  # variant -> what this layer adds to the image configuration; `Env` and `Labels` merge.
-  config ? (_: { }),
-  # The whole image is streamed, never a file.
-  isFinal ? false,
-}:
+# A variant.
+variant:
 let
   merge =
     below: own:
@@ -37,25 +31,36 @@ let
     merged:
     merged // { Env = map (key: "${key}=${merged.Env.${key}}") (builtins.attrNames merged.Env); };
 
+  # What the layer's directory says of it.
+  ownOf =
+    name:
+    let
+      file = root + "/layers/${name}/layer.nix";
+      usual = {
+        trees = { name, variant, ... }: variant.listEntries name;
+        config = _: { };
+      };
+    in
+    usual // (if builtins.pathExists file then import file else { });
+
   nothing = {
     chain = [ ];
     config = { };
     entries = { };
-    withArchitectures = _: nothing;
   };
 
   mkLayer =
-    # The layer below of the same variant.
-    below: variant:
+    # The layer below.
+    below: name:
     let
-      variantName = variant.name;
-      own = trees {
-        inherit variant;
+      own = ownOf name;
+      entries = own.trees {
+        inherit name variant;
         below = below.entries;
       };
       spec = layerSpec {
         inherit name;
-        trees = own;
+        trees = entries;
       };
       chain = below.chain ++ [
         {
@@ -64,33 +69,36 @@ let
           image = outputs.image;
         }
       ];
-      merged = merge below.config (config variant);
-      finalTag = "cu130-${variant.definition.variant or variantName}-${variant.definition.tag}";
+      config = merge below.config (own.config { inherit name variant; });
+      # The whole image is streamed, never a file.
+      isFinal = name == layers.final;
+      finalTag = "cu130-${variant.definition.variant or variant.name}-${variant.definition.tag}";
       # The image of the lower layers alone has a name of its own.
       tag = if isFinal then finalTag else "${finalTag}-layer${builtins.substring 0 2 name}";
       outputs = layerImage {
         inherit name tag;
         imageName = "comfyui-boot";
         specs = map (layer: layer.spec) chain;
-        config = render merged;
+        config = render config;
       };
     in
     {
-      inherit chain spec tag;
+      inherit
+        chain
+        config
+        name
+        spec
+        tag
+        ;
       inherit (variant) interpreter;
       inherit (outputs) archive image stream;
       entries = below.entries // {
-        ${name} = own;
+        ${name} = entries;
       };
-      config = merged;
-      # This layer and those below, with CUDA code for other architectures.
-      withArchitectures =
-        architectures:
-        mkLayer (below.withArchitectures architectures) (variant.withArchitectures architectures);
       package = if isFinal then outputs.stream else outputs.archive;
       # What xtask reads in one evaluation: `nix::plan::Plan`.
       plan = {
-        variant = variantName;
+        variant = variant.name;
         reference = "comfyui-boot:${tag}";
         layers = map (layer: {
           inherit (layer) name;
@@ -105,13 +113,10 @@ let
         }) chain;
       };
     };
-  layers = builtins.mapAttrs (
-    variantName: mkLayer (if previous == null then nothing else previous.layers.${variantName})
-  ) variants;
+
+  stacked = builtins.foldl' (
+    below: name: below ++ [ (mkLayer (if below == [ ] then nothing else last below) name) ]
+  ) [ ] layers.names;
+  last = list: builtins.elemAt list (builtins.length list - 1);
 in
-{
-  inherit layers name;
-  packages.${system} = builtins.mapAttrs (_: layer: layer.package) layers // {
-    default = layers.${locks.defaultVariant}.package;
-  };
-}
+import ./byName.nix stacked

@@ -1,0 +1,7 @@
+/**
+  The outputs of one layer's flake: the image of it and the layers below, for every variant.
+
+  Type: layerFlake :: Path -> AttrSet
+*/
+# The layer's directory.
+directory: (import ./. { root = ../.; }).layerFlake (baseNameOf directory)

@@ -1,0 +1,73 @@
+/**
+  `layers/layers.toml`: which layers there are, and what each is fed from.
+
+  Type: { root } -> { all, cuda, cudaMetadata, debianRoots, final, layerOfList, names, withDebian }
+*/
+{ root }:
+let
+  file = builtins.fromTOML (builtins.readFile (root + "/layers/layers.toml"));
+  all = file.layers;
+  names = map (layer: layer.name) all;
+
+  # The number in a name is its place: people type it, and it is what sorts directories.
+  twoDigits = place: if place < 10 then "0${toString place}" else toString place;
+  misplaced = builtins.filter (place: !isAt (place + 1) (builtins.elemAt names place)) (
+    builtins.genList (place: place) (builtins.length names)
+  );
+  isAt = place: name: builtins.match "${twoDigits place}-[a-z][a-z0-9-]*" name != null;
+  isKnown = name: builtins.elem name names;
+
+  checked =
+    if misplaced != [ ] then
+      throw "layers/layers.toml: `${builtins.elemAt names (builtins.head misplaced)}` is layer ${
+        twoDigits (builtins.head misplaced + 1)
+      } by its place, and must be called so"
+    else if !(isKnown file.cuda && isKnown file.cuda_metadata) then
+      throw "layers/layers.toml: `cuda` and `cuda_metadata` must name layers"
+    else
+      all;
+  namesWhere = isWanted: map (layer: layer.name) (builtins.filter isWanted checked);
+in
+{
+  inherit all;
+  names = namesWhere (_: true);
+
+  /**
+    The last one: the whole image.
+  */
+  final = builtins.elemAt names (builtins.length checked - 1);
+
+  /**
+    The layer with the files of NVIDIA's wheels, and the one with their metadata.
+  */
+  inherit (file) cuda;
+  cudaMetadata = file.cuda_metadata;
+
+  /**
+    Name of each Debian root that is part of the image -> its layer.
+  */
+  debianRoots = builtins.listToAttrs (
+    map (layer: {
+      name = layer.debian;
+      value = layer.name;
+    }) (builtins.filter (layer: layer ? debian) checked)
+  );
+
+  /**
+    Names of the layers that have a Debian root of their own, the bottom one first.
+  */
+  withDebian = namesWhere (layer: layer ? debian);
+
+  /**
+    The layer that a list of `package-lists/` feeds.
+  */
+  layerOfList =
+    list:
+    let
+      found = namesWhere (layer: builtins.elem list (layer.lists or [ ]));
+    in
+    if found == [ ] then
+      throw "layers/layers.toml: no layer has the list `${list}`"
+    else
+      builtins.head found;
+}

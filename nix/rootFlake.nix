@@ -1,0 +1,73 @@
+/**
+  The outputs of the root flake.
+
+  Names of packages and apps without a variant are the default variant's: `layer04-pytorch`;
+  any variant's have it in front: `slim-layer04-pytorch`.
+
+  Type: AttrSet -> AttrSet
+*/
+{
+  apps,
+  checks,
+  devShell,
+  layers,
+  locks,
+  mkLayers,
+  system,
+  # Variant -> its layers by name.
+  variantLayers,
+  variants,
+}:
+let
+  # A set's attributes for every variant, with its name in front, and the default's as they are.
+  ofEveryVariant =
+    setOf:
+    let
+      named =
+        variantName:
+        let
+          set = setOf variantName;
+        in
+        builtins.listToAttrs (
+          map (name: {
+            name = "${variantName}-${name}";
+            value = set.${name};
+          }) (builtins.attrNames set)
+        );
+    in
+    builtins.foldl' (all: variantName: all // named variantName) (setOf locks.defaultVariant) (
+      builtins.attrNames variants
+    );
+  packagesOf =
+    variantName:
+    builtins.listToAttrs (
+      map (layerName: {
+        name = "layer${layerName}";
+        value = variantLayers.${variantName}.${layerName}.package;
+      }) layers.names
+    );
+  finals = builtins.mapAttrs (_: layersOfVariant: layersOfVariant.${layers.final}) variantLayers;
+  comfyui = finals.${locks.defaultVariant}.package;
+in
+{
+  packages.${system} = ofEveryVariant packagesOf // {
+    inherit comfyui;
+    default = comfyui;
+  };
+
+  legacyPackages.${system} = {
+    # For xtask: one evaluation gives every derivation of a variant.
+    factory = builtins.mapAttrs (variantName: variant: {
+      inherit (finals.${variantName}) plan;
+      # Architectures -> the plan with CUDA code for those.
+      planFor = architectures: (mkLayers (variant.withArchitectures architectures)).${layers.final}.plan;
+    }) variants;
+  }
+  # The package sets by their known names: `nix build .#slim.pak3.numpy`.
+  // builtins.mapAttrs (_: variant: variant.packageSets) variants;
+
+  apps.${system} = ofEveryVariant (variantName: apps finals.${variantName});
+  # Neither may begin hours of source builds.
+  checks.${system} = checks { ${locks.quickVariant} = finals.${locks.quickVariant}; };
+  devShells.${system}.default = devShell finals.${locks.quickVariant};
+}
