@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use factory_model::cuda::CudaArchitecture;
+use factory_model::layer;
 
 /// Builds the ComfyUI image with Nix, layer by layer.
 ///
@@ -180,8 +181,8 @@ pub enum Command {
 /// Arguments of `build`.
 #[derive(Debug, Args)]
 pub struct BuildArgs {
-    /// `layer05`, `05`, `5` or `05-pak3`
-    #[arg(default_value = "12")]
+    /// `layer05`, `05`, `5`, `05-pak3` or `last`
+    #[arg(default_value = layer::LAST)]
     pub layer: String,
     /// The variant
     #[command(flatten)]
@@ -234,7 +235,7 @@ pub struct BuildFinalArgs {
 #[derive(Debug, Args)]
 pub struct FetchArgs {
     /// Fetch what the layers up to this one need
-    #[arg(default_value = "12")]
+    #[arg(default_value = layer::LAST)]
     pub layer: String,
     /// The variant
     #[command(flatten)]
@@ -248,7 +249,7 @@ pub struct FetchArgs {
 #[derive(Debug, Args)]
 pub struct LoadArgs {
     /// Load the image up to this layer
-    #[arg(default_value = "12")]
+    #[arg(default_value = layer::LAST)]
     pub layer: String,
     /// The variant
     #[command(flatten)]
@@ -262,7 +263,7 @@ pub struct LoadArgs {
 #[derive(Debug, Args)]
 pub struct PushArgs {
     /// Push the image up to this layer, or `all` images, each under its own tag
-    #[arg(default_value = "12")]
+    #[arg(default_value = layer::LAST)]
     pub layer: String,
     /// The variant
     #[command(flatten)]
@@ -310,7 +311,7 @@ pub struct CarrySaveArgs {
     #[command(flatten)]
     pub target: CarryTarget,
     /// Save what the layers up to this one need
-    #[arg(default_value = "12")]
+    #[arg(default_value = layer::LAST)]
     pub layer: String,
     /// The variant
     #[command(flatten)]
@@ -321,7 +322,7 @@ pub struct CarrySaveArgs {
 #[derive(Debug, Args)]
 pub struct StreamArgs {
     /// Stream the image up to this layer
-    #[arg(default_value = "12")]
+    #[arg(default_value = layer::LAST)]
     pub layer: String,
     /// The variant
     #[command(flatten)]

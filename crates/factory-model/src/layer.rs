@@ -79,7 +79,10 @@ impl TryFrom<String> for LayerName {
     }
 }
 
-/// Finds the layer that a user means: `layer05`, `05`, `5` or `05-pak3`.
+/// The word for the last layer, the whole image.
+pub const LAST: &str = "last";
+
+/// Finds the layer that a user means: `layer05`, `05`, `5`, `05-pak3` or `last`.
 ///
 /// # Errors
 /// No such layer; the hint names the layers and the nearest one.
@@ -89,6 +92,7 @@ pub fn find<'a>(known: &'a [LayerName], text: &str) -> Result<&'a LayerName, Fai
     let wanted = wanted.strip_prefix("layer").unwrap_or(wanted);
     let found = match wanted.parse::<u8>() {
         Ok(number) => known.iter().find(|layer| layer.number == number),
+        Err(_) if wanted == LAST => known.last(),
         Err(_) => known.iter().find(|layer| layer.to_string() == wanted),
     };
     found.ok_or_else(|| {
@@ -145,6 +149,11 @@ mod tests {
                 "{text}"
             );
         }
+    }
+
+    #[test]
+    fn ok_last() {
+        assert_eq!(find(&known(), LAST).unwrap().to_string(), "12-comfyui");
     }
 
     #[test]

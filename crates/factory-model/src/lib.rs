@@ -3,6 +3,7 @@
 pub mod cuda;
 pub mod deb822;
 pub mod layer;
+pub mod layers;
 pub mod list;
 pub mod lock;
 pub mod nearest;

@@ -17,7 +17,7 @@ use factory_base::ui;
 use factory_fetch::{Downloader, Http, Job, Locations, Progress, deb};
 use factory_model::lock::{DebianLock, Origin, Sha256};
 
-/// Relative path inputs between sibling flakes need this version.
+/// The oldest version that the tests run with.
 const OLDEST: (u64, u64) = (2, 26);
 /// Where Debian puts libraries on the one platform we build on.
 const LIBRARIES: &str = "usr/lib/x86_64-linux-gnu";

@@ -12,11 +12,9 @@ use super::reproducible;
 use crate::cli::{BuildArgs, BuildFinalArgs};
 use factory_base::ctx::Ctx;
 use factory_base::ui;
+use factory_model::layer;
 use factory_nix::{Estimate, Graph, Nix, Times, missing_sources};
 use factory_verify::engine::Engine;
-
-/// The last layer, the whole image.
-pub(super) const FINAL: &str = "12";
 
 pub(super) fn run(ctx: &Ctx, args: &BuildArgs) -> Result<()> {
     let selection = realize::selection(ctx, &args.variant, &args.layer, args.build.jobs)?;
@@ -32,7 +30,7 @@ pub(super) fn run(ctx: &Ctx, args: &BuildArgs) -> Result<()> {
 
 pub(super) fn run_final(ctx: &Ctx, args: &BuildFinalArgs) -> Result<()> {
     let wanted = args.engine.as_deref().map(str::parse).transpose()?;
-    let selection = realize::selection(ctx, &args.variant, FINAL, args.build.jobs)?;
+    let selection = realize::selection(ctx, &args.variant, layer::LAST, args.build.jobs)?;
     if args.dry_run {
         return dry_run(ctx, &selection);
     }

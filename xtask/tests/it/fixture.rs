@@ -87,6 +87,7 @@ impl Checkout {
             directory: tempfile::tempdir().unwrap(),
         };
         fs_err::create_dir_all(checkout.root()).unwrap();
+        checkout.write("layers/layers.toml", include_str!("fixture/layers.toml"));
         checkout.write("layers/01-low/flake.nix", "{ outputs = _: { }; }\n");
         checkout.write("layers/02-high/flake.nix", "{ outputs = _: { }; }\n");
         checkout.write(

@@ -8,6 +8,7 @@
 mod broken_images;
 mod build;
 mod carry;
+mod checkout_copy;
 mod commands;
 mod download;
 mod engine;
@@ -18,6 +19,7 @@ mod git;
 mod help;
 mod hosts;
 mod image;
+mod layers;
 mod list_pages;
 mod provide;
 mod push;

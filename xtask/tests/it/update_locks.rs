@@ -6,6 +6,7 @@ use clap::Parser as _;
 use factory_base::ctx::Ctx;
 use factory_base::error::{Kind, kind_of};
 use factory_base::ui::Ui;
+use factory_model::layers::Layers;
 use xtask::cli::Cli;
 
 use crate::support::Sandbox;
@@ -15,7 +16,10 @@ fn checkout() -> Sandbox {
     let mut sandbox = Sandbox::new();
     let root = sandbox.directory.path().join("checkout");
     copy(&sandbox.ctx.lists(), &root.join("package-lists"));
-    std::fs::create_dir_all(root.join("layers")).unwrap();
+    for layer in factory_resolve::layers(&sandbox.ctx).unwrap().names() {
+        std::fs::create_dir_all(root.join(format!("layers/{layer}"))).unwrap();
+    }
+    std::fs::copy(sandbox.ctx.root.join(Layers::FILE), root.join(Layers::FILE)).unwrap();
     sandbox.ctx.root = root;
     sandbox
 }

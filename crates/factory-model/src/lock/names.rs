@@ -4,13 +4,7 @@ use std::collections::BTreeSet;
 
 use super::PythonLock;
 use crate::layer::LayerName;
-
-/// The layer of NVIDIA's files. What Python wants to know of them (their dist-info) comes with
-/// PyTorch, which is the first that asks for it.
-const CUDA_LAYER: &str = "01-base-cuda";
-
-/// The layer with the dist-info of [`CUDA_LAYER`]'s wheels.
-const CUDA_METADATA_LAYER: &str = "04-pytorch";
+use crate::layers::Layers;
 
 impl PythonLock {
     /// Normalized names of everything in the lock.
@@ -18,13 +12,16 @@ impl PythonLock {
         self.placed().map(|(name, _)| name.to_owned()).collect()
     }
 
-    /// Normalized names of what Python finds in an image of these layers.
-    pub fn distributions(&self, layers: &[LayerName]) -> BTreeSet<String> {
-        let has = |wanted: &str| layers.iter().any(|layer| layer.to_string() == wanted);
+    /// Normalized names of what Python finds in an image of these layers. What it wants to
+    /// know of NVIDIA's files (their dist-info) comes with PyTorch, the first that asks.
+    pub fn distributions(&self, all: &Layers, layers: &[LayerName]) -> BTreeSet<String> {
+        let names: BTreeSet<String> = layers.iter().map(ToString::to_string).collect();
+        let cuda = all.cuda.to_string();
+        let metadata = all.cuda_metadata.to_string();
         self.placed()
             .filter(|&(_, layer)| {
-                has(if layer == CUDA_LAYER {
-                    CUDA_METADATA_LAYER
+                names.contains(if layer == cuda {
+                    metadata.as_str()
                 } else {
                     layer
                 })
@@ -54,9 +51,17 @@ mod tests {
             [[provided]]\nname = 'nvidia-nvtx'\nversion = '1'\nlayer = '01-base-cuda'\nby = 'x'\n\
             [[git]]\nname = 'clip'\nlayer = '02-python-tools'\n";
         let lock: PythonLock = toml::from_str(text).unwrap();
-        let layers = ["01-base-cuda", "02-python-tools", "04-pytorch"].map(|l| l.parse().unwrap());
-        let names =
-            |layers: &[LayerName]| lock.distributions(layers).into_iter().collect::<Vec<_>>();
+        let all = Layers::parse(
+            "schema_version = 1\ncuda = '01-base-cuda'\ncuda_metadata = '03-pytorch'\nlayers = [\
+            {name = '01-base-cuda', stage = 's'}, {name = '02-python-tools', stage = 's'}, {name = '03-pytorch', stage = 's'}]",
+        )
+        .unwrap();
+        let layers = all.names();
+        let names = |layers: &[LayerName]| {
+            lock.distributions(&all, layers)
+                .into_iter()
+                .collect::<Vec<_>>()
+        };
         assert_eq!(names(&layers[..2]), ["clip"]);
         assert_eq!(names(&layers), ["clip", "nvidia-nvtx"]);
         assert_eq!(lock.names().len(), 2);

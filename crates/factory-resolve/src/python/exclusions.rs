@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
-use super::inputs::{Inputs, LAYERS};
+use super::inputs::Inputs;
 use super::requirement::Requirement;
 use factory_model::lock::PythonLock;
 use factory_model::nearest::nearest;
@@ -154,7 +154,7 @@ fn things(inputs: &Inputs) -> BTreeMap<String, Thing> {
             is_git,
         });
     };
-    for (_, file) in LAYERS {
+    for (_, file) in inputs.layers.lists() {
         for (line, requirement) in inputs.lists.get(file).into_iter().flatten() {
             let is_git = matches!(requirement, Requirement::Git { .. });
             let origin = format!("{file}:{}", line.number);
@@ -299,6 +299,7 @@ mod tests {
     use crate::python::parse_list;
     use crate::python::sources::Sources;
     use crate::python::variants::Variants;
+    use factory_model::layers::Layers;
 
     /// Two variants, one without git; the lists ask for numpy, dlib and clip.
     fn inputs(exclusions: &str) -> Inputs {
@@ -336,7 +337,11 @@ mod tests {
             "#
         );
         let list = format!("numpy\ndlib\ngit+https://git.example/clip@{revision}#egg=clip\n");
+        let layers = "schema_version = 1\ncuda = '01-pak7'\ncuda_metadata = '01-pak7'\n\
+            layers = [{ name = '01-pak7', lists = ['pak7.txt'], stage = 's' }]";
+        let lines = parse_list("pak7.txt", &list).unwrap();
         Inputs {
+            layers: Layers::parse(layers).unwrap(),
             variants: Variants::parse(variants).unwrap(),
             exclusions: Exclusions::parse(&format!("schema_version = 1\n{exclusions}")).unwrap(),
             requested: Requested::parse(
@@ -344,7 +349,7 @@ mod tests {
             )
             .unwrap(),
             constraints: Vec::new(),
-            lists: BTreeMap::from([("pak7.txt", parse_list("pak7.txt", &list).unwrap())]),
+            lists: BTreeMap::from([("pak7.txt".to_owned(), lines)]),
             sources: toml::from_str::<Sources>(&sources).unwrap(),
         }
     }

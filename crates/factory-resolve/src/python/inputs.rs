@@ -11,36 +11,32 @@ use super::sources::{self, Sources};
 use super::variants::{Direct, Variant, Variants};
 use factory_base::ctx::Ctx;
 use factory_base::error;
+use factory_model::layers::Layers;
 use factory_model::list::{self, Fault, Line};
 use factory_model::lock::Sha256;
 
-/// Layers with a Python list, bottom first.
-pub const LAYERS: [(&str, &str); 11] = [
-    ("01-base-cuda", "cuda.txt"),
-    ("02-python-tools", "python-tools.txt"),
-    ("04-pytorch", "pytorch.txt"),
-    ("05-pak3", "pak3.txt"),
-    ("06-cupy", "cupy.txt"),
-    ("07-pak5", "pak5.txt"),
-    ("08-pak7", "pak7.txt"),
-    ("09-sam", "sam.txt"),
-    ("10-performance", "performance.txt"),
-    ("12-comfyui", "comfyui.txt"),
-    ("12-comfyui", "nodes.txt"),
-];
-
-/// What unpacks and builds the others; no layer of the image.
-const BUILD: [(&str, &str); 1] = [("build", "build.txt")];
-/// Name of the lock of [`BUILD`].
+/// Name of the lock of what unpacks and builds the others; no layer of the image.
 pub(super) const BUILD_NAME: &str = "build";
+/// Its list.
+const BUILD_LIST: &str = "build.txt";
+
+/// A Python list and the layer that it feeds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct LayerList {
+    pub layer: String,
+    /// File name in `package-lists/`.
+    pub file: String,
+}
 
 /// Everything people wrote.
 pub(super) struct Inputs {
+    pub layers: Layers,
     pub variants: Variants,
     pub exclusions: Exclusions,
     pub requested: Requested,
     pub constraints: Vec<(Line, Requirement)>,
-    pub lists: BTreeMap<&'static str, Vec<(Line, Requirement)>>,
+    /// By file name.
+    pub lists: BTreeMap<String, Vec<(Line, Requirement)>>,
     pub sources: Sources,
 }
 
@@ -48,10 +44,25 @@ pub(super) struct Inputs {
 pub(super) struct Job<'a> {
     pub name: &'a str,
     pub variant: Variant,
-    pub layers: &'static [(&'static str, &'static str)],
+    /// Bottom first.
+    pub lists: Vec<LayerList>,
+}
+
+impl Inputs {
+    /// The lists of the image, bottom first.
+    pub(super) fn layer_lists(&self) -> Vec<LayerList> {
+        self.layers
+            .lists()
+            .map(|(layer, file)| LayerList {
+                layer: layer.to_string(),
+                file: file.to_owned(),
+            })
+            .collect()
+    }
 }
 
 pub(super) fn read(ctx: &Ctx) -> Result<Inputs> {
+    let layers = crate::layers(ctx)?;
     let variants = read_toml(ctx, "variants.toml", Variants::parse)?;
     let exclusions = read_toml(ctx, "exclusions.toml", Exclusions::parse)?;
     let requested = read_toml(ctx, "requested.toml", Requested::parse)?;
@@ -66,9 +77,10 @@ pub(super) fn read(ctx: &Ctx) -> Result<Inputs> {
     };
     let constraints = read_list("constraints.txt")?;
     let mut lists = BTreeMap::new();
-    for (_, file) in LAYERS.iter().chain(&BUILD) {
-        lists.insert(*file, read_list(file)?);
+    for (_, file) in layers.lists() {
+        lists.insert(file.to_owned(), read_list(file)?);
     }
+    lists.insert(BUILD_LIST.to_owned(), read_list(BUILD_LIST)?);
     let sources = sources::read(ctx)?;
     for (file, lines) in &lists {
         for (line, requirement) in lines {
@@ -86,6 +98,7 @@ pub(super) fn read(ctx: &Ctx) -> Result<Inputs> {
         return Err(list::failure(&faults).into());
     }
     Ok(Inputs {
+        layers,
         variants,
         exclusions,
         requested,
@@ -151,7 +164,10 @@ pub(super) fn jobs<'a>(inputs: &'a Inputs, names: &'a [String]) -> Result<Vec<Jo
         jobs.push(Job {
             name: BUILD_NAME,
             variant,
-            layers: &BUILD,
+            lists: vec![LayerList {
+                layer: BUILD_NAME.to_owned(),
+                file: BUILD_LIST.to_owned(),
+            }],
         });
     }
     for (name, variant) in known {
@@ -159,7 +175,7 @@ pub(super) fn jobs<'a>(inputs: &'a Inputs, names: &'a [String]) -> Result<Vec<Jo
             jobs.push(Job {
                 name,
                 variant: variant.clone(),
-                layers: &LAYERS,
+                lists: inputs.layer_lists(),
             });
         }
     }
@@ -180,11 +196,11 @@ pub(super) struct LayerInput<'a> {
     pub requested: BTreeSet<PackageName>,
 }
 
-pub(super) fn layer_inputs<'a>(inputs: &'a Inputs, job: &Job<'a>) -> Vec<LayerInput<'a>> {
+pub(super) fn layer_inputs<'a>(inputs: &'a Inputs, job: &'a Job<'a>) -> Vec<LayerInput<'a>> {
     let variant = &job.variant;
-    job.layers
+    job.lists
         .iter()
-        .map(|(layer, file)| {
+        .map(|LayerList { layer, file }| {
             let mut input = LayerInput {
                 layer,
                 file,

@@ -19,7 +19,6 @@ mod variants;
 mod wheel;
 
 pub use exclusions::{Class, Exclusion, Exclusions, Requested};
-pub use inputs::LAYERS;
 pub use name::PackageName;
 pub use requirement::{Requirement, parse_list};
 pub use sources::{check as check_sources, update as update_sources};

@@ -34,7 +34,7 @@ impl Imports {
         };
         let known = known_to_any_lock(run)?;
         let rules = gather::import_rules(run.ctx, &run.layers, |name| known.contains(name))?;
-        let names = lock.distributions(&run.layers);
+        let names = lock.distributions(&run.all, &run.layers);
         let provided = lock.provided.into_iter().map(|provided| provided.name);
         Ok((!names.is_empty()).then_some(Self {
             names,

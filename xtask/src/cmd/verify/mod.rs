@@ -20,7 +20,8 @@ use crate::cli::{GpuMode, VerifyArgs};
 use factory_base::ctx::Ctx;
 use factory_base::error;
 use factory_base::ui;
-use factory_model::layer::LayerName;
+use factory_model::layer::{self, LAST, LayerName};
+use factory_model::layers::Layers;
 use factory_verify::check::{Body, Check};
 use factory_verify::report::{self, CheckReport, Counts, Report, SCHEMA_VERSION, Verdict};
 
@@ -29,6 +30,7 @@ struct Run<'a> {
     ctx: &'a Ctx,
     args: &'a VerifyArgs,
     variant: Variant,
+    all: Layers,
     /// Up to the chosen one.
     layers: Vec<LayerName>,
 }
@@ -82,16 +84,23 @@ pub(super) fn run(ctx: &Ctx, args: &VerifyArgs) -> Result<()> {
 }
 
 fn begin<'a>(ctx: &'a Ctx, args: &'a VerifyArgs) -> Result<Run<'a>> {
-    let all = select::layers(ctx)?;
-    let layer = match (args.layer.as_str(), all.last()) {
-        ("all", Some(last)) => last.clone(),
-        (text, _) => select::layer(ctx, text)?,
+    let all = factory_resolve::layers(ctx)?;
+    let wanted = if args.layer == "all" {
+        LAST
+    } else {
+        &args.layer
     };
+    let layer = layer::find(&all.names(), wanted)?.clone();
     Ok(Run {
         ctx,
         args,
         variant: select::variant(ctx, &args.variant)?,
-        layers: all.into_iter().filter(|known| *known <= layer).collect(),
+        layers: all
+            .names()
+            .into_iter()
+            .filter(|known| *known <= layer)
+            .collect(),
+        all,
     })
 }
 

@@ -63,7 +63,7 @@ impl Place {
             Some(name) => named(&engine, name)?,
             None => as_built(run, &engine)?,
         };
-        let distributions = python_lock(run)?.map(|lock| lock.distributions(&run.layers));
+        let distributions = python_lock(run)?.map(|lock| lock.distributions(&run.all, &run.layers));
         Ok(Self {
             runner: Runner::probe(run.ctx, &engine, &image.found.id)?,
             image: Some(image),

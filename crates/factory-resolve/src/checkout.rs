@@ -1,0 +1,89 @@
+//! What of a checkout every list depends on: its layers.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Context as _, Result};
+
+use factory_base::ctx::Ctx;
+use factory_base::error::{self, Failure};
+use factory_model::layers::Layers;
+
+/// The layers of the checkout; each is a directory, and no directory is left over.
+///
+/// # Errors
+/// `layers/layers.toml` cannot be read or is wrong, or does not agree with the directories.
+pub fn layers(ctx: &Ctx) -> Result<Layers> {
+    let text = fs_err::read_to_string(ctx.root.join(Layers::FILE))?;
+    let layers = Layers::parse(&text)
+        .map_err(|reason| error::bad_input(format!("`{}`: {reason}", Layers::FILE)))?;
+    check(&layers, &directories(ctx)?)?;
+    Ok(layers)
+}
+
+/// Names of the directories of `layers/` that look like a layer's.
+fn directories(ctx: &Ctx) -> Result<BTreeSet<String>> {
+    let mut names = BTreeSet::new();
+    for entry in fs_err::read_dir(ctx.root.join("layers"))? {
+        let entry = entry?;
+        if !entry.file_type()?.is_dir() {
+            continue;
+        }
+        let name = entry.file_name();
+        let name = name
+            .to_str()
+            .with_context(|| format!("`{}` is not UTF-8", entry.path().display()))?;
+        // Editors' own directories are not layers.
+        if name.starts_with(|character: char| character.is_ascii_digit()) {
+            names.insert(name.to_owned());
+        }
+    }
+    Ok(names)
+}
+
+fn check(layers: &Layers, directories: &BTreeSet<String>) -> Result<(), Failure> {
+    let named: BTreeSet<String> = layers.iter().map(|one| one.name.to_string()).collect();
+    if let Some(missing) = named.difference(directories).next() {
+        return Err(error::bad_input(format!(
+            "`{}` names `{missing}`, but there is no directory `layers/{missing}`",
+            Layers::FILE
+        ))
+        .hint("make the directory with a `flake.nix` as its neighbours have, or remove the line"));
+    }
+    if let Some(unnamed) = directories.difference(&named).next() {
+        return Err(error::bad_input(format!(
+            "the directory `layers/{unnamed}` is no layer: `{}` does not name it",
+            Layers::FILE
+        ))
+        .hint("add its line, in its place"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn err_lines_and_directories_differ() {
+        let layers = Layers::parse(
+            "schema_version = 1\ncuda = '01-low'\ncuda_metadata = '01-low'\nlayers = [{ name = '01-low', stage = 's' }]",
+        )
+        .unwrap();
+        let say = |names: &[&str]| {
+            let names = names.iter().map(|name| (*name).to_owned()).collect();
+            match check(&layers, &names) {
+                Ok(()) => "they agree".to_owned(),
+                Err(failure) => format!("{failure}\n{}", failure.hints.join("\n")),
+            }
+        };
+        assert_eq!(say(&["01-low"]), "they agree");
+        insta::assert_snapshot!(say(&[]), @r"
+        `layers/layers.toml` names `01-low`, but there is no directory `layers/01-low`
+        make the directory with a `flake.nix` as its neighbours have, or remove the line
+        ");
+        insta::assert_snapshot!(say(&["01-low", "02-high"]), @r"
+        the directory `layers/02-high` is no layer: `layers/layers.toml` does not name it
+        add its line, in its place
+        ");
+    }
+}
