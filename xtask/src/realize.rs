@@ -1,0 +1,192 @@
+//! From a variant and a layer to a built image: what `build`, `load`, `stream` and `verify` share.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use comfy_image::image::Image;
+
+use crate::select::{self, Variant};
+use crate::cli::VariantArgs;
+use factory_base::ctx::Ctx;
+use factory_base::error::{Failure, Kind};
+use factory_base::fs::Lock;
+use factory_model::layer::LayerName;
+use factory_nix::{
+    BuildOptions, Built, FetchReport, Graph, Nix, Plan, add_root, build_with, ensure_sources, roots,
+};
+
+/// What to build.
+#[derive(Debug, Clone)]
+pub(crate) struct Selection {
+    pub(crate) variant: Variant,
+    pub(crate) layer: LayerName,
+    /// Builds side by side.
+    pub(crate) jobs: Option<usize>,
+}
+
+/// A built image and how it came to be.
+#[derive(Debug)]
+pub(crate) struct Realized {
+    pub(crate) nix: Nix,
+    pub(crate) plan: Plan,
+    pub(crate) selection: Selection,
+    pub(crate) image: Image,
+    /// In order, up to the selected layer.
+    pub(crate) layers: Vec<RealizedLayer>,
+    pub(crate) fetch: FetchReport,
+    pub(crate) n_built: usize,
+    pub(crate) took: Duration,
+}
+
+/// One layer of a built image.
+#[derive(Debug)]
+pub(crate) struct RealizedLayer {
+    pub(crate) name: LayerName,
+    /// Built in this run; otherwise it was there.
+    pub(crate) built: bool,
+    /// From the start of its first build to the end of its last.
+    pub(crate) took: Duration,
+}
+
+/// Checks the user's words before anything is started.
+pub(crate) fn selection(
+    ctx: &Ctx,
+    variant: &VariantArgs,
+    layer: &str,
+    jobs: Option<usize>,
+) -> Result<Selection> {
+    Ok(Selection {
+        variant: select::variant(ctx, variant)?,
+        layer: select::layer(ctx, layer)?,
+        jobs,
+    })
+}
+
+/// Builds what is missing of an image, waiting for another run if there is one.
+pub(crate) fn realize(ctx: &Ctx, selection: Selection) -> Result<Realized> {
+    let start = Instant::now();
+    let nix = Nix::find_or_provide(ctx)?;
+    let plan = selection.variant.plan(ctx, &nix)?;
+    let target = plan.layer(&selection.layer)?.image.clone();
+    let is_built =
+        |nix: &Nix| Ok::<_, anyhow::Error>(nix.invalid_paths(&[&target.out_path])?.is_empty());
+
+    let mut done = Done::default();
+    if !is_built(&nix)? {
+        let _lock = Lock::of_run(ctx)?;
+        // The run that was waited for may have built it.
+        if !is_built(&nix)? {
+            done = build_missing(ctx, &nix, &plan, &selection)?;
+        }
+    }
+    let link = roots(ctx)
+        .join(selection.variant.label())
+        .join(selection.layer.to_string());
+    add_root(&nix, &link, &target.out_path)?;
+    let image = Image::read(Path::new(&target.out_path), nix.store_root()).map_err(from_image)?;
+    let layers = plan.up_to(&selection.layer).iter().map(|layer| {
+        let took = done.layers.get(&layer.name).copied();
+        RealizedLayer {
+            name: layer.name.clone(),
+            built: took.is_some(),
+            took: took.unwrap_or_default(),
+        }
+    });
+    Ok(Realized {
+        layers: layers.collect(),
+        nix,
+        selection,
+        image,
+        fetch: done.fetch,
+        n_built: done.n_built,
+        took: start.elapsed(),
+        plan,
+    })
+}
+
+/// What a build added to the store.
+#[derive(Default)]
+struct Done {
+    fetch: FetchReport,
+    n_built: usize,
+    layers: BTreeMap<LayerName, Duration>,
+}
+
+fn build_missing(ctx: &Ctx, nix: &Nix, plan: &Plan, selection: &Selection) -> Result<Done> {
+    let targets = [plan.layer(&selection.layer)?.image.drv_path.clone()];
+    let specs: Vec<&str> = plan
+        .up_to(&selection.layer)
+        .iter()
+        .map(|layer| layer.spec.out_path.as_str())
+        .collect();
+    let missing = nix.invalid_paths(&specs)?;
+    let graph = Graph::read(nix, &targets)?;
+    let owners = graph.layers(&plan.specs());
+    let needed = graph.missing(nix, &targets)?;
+    let fetch = if graph.has_source(&needed) {
+        ensure_sources(ctx, nix, &targets)?
+    } else {
+        FetchReport::default()
+    };
+    ctx.check_interrupted()?;
+    let options = BuildOptions {
+        jobs: selection.jobs,
+        layers: owners,
+        arguments: Vec::new(),
+    };
+    let report = build_with(ctx, nix, &targets, &options)?;
+    let layers = plan
+        .up_to(&selection.layer)
+        .iter()
+        .filter(|layer| missing.contains(&layer.spec.out_path));
+    Ok(Done {
+        fetch,
+        n_built: report.built.len(),
+        layers: layers
+            .map(|layer| {
+                (
+                    layer.name.clone(),
+                    span(&report.built, &layer.name, &options.layers),
+                )
+            })
+            .collect(),
+    })
+}
+
+/// From the first start to the last end of the builds that belong to a layer.
+fn span(built: &[Built], layer: &LayerName, owners: &BTreeMap<String, LayerName>) -> Duration {
+    let own = || {
+        built
+            .iter()
+            .filter(|built| owners.get(&built.drv_path) == Some(layer))
+    };
+    let start = own().map(|built| built.started).min();
+    let end = own().map(|built| built.started + built.took).max();
+    match (start, end) {
+        (Some(start), Some(end)) => end.saturating_sub(start),
+        _ => Duration::ZERO,
+    }
+}
+
+/// A failure of the image crate in the terms of this one.
+pub(crate) fn from_image(error: comfy_image::Error) -> anyhow::Error {
+    if error.is_closed_pipe() {
+        return std::io::Error::from(std::io::ErrorKind::BrokenPipe).into();
+    }
+    let kind = match error.exit_code() {
+        comfy_image::error::EXIT_NOT_RIGHT => Kind::NotRight,
+        comfy_image::error::EXIT_BAD_INPUT => Kind::BadInput,
+        comfy_image::error::EXIT_ENVIRONMENT => Kind::Environment,
+        _ => Kind::Bug,
+    };
+    let mut failure = Failure::new(kind, error.to_string());
+    if let Some(source) = std::error::Error::source(&error) {
+        failure.message.push_str(&format!(": {source}"));
+    }
+    if let Some(hint) = error.hint() {
+        failure = failure.hint(hint);
+    }
+    failure.into()
+}
