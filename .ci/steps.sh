@@ -161,7 +161,7 @@ step_image() { cargo xtask build-final --variant "$variant" --engine podman; }
 
 step_verify() {
     cargo xtask verify --variant "$variant" --runtime podman --gpu off \
-        --json "$work/verify.json" --junit "$work/verify.xml"
+        --report "$work/verify.json" --junit "$work/verify.xml"
 }
 
 # The unit tests of nix/, the fixtures of CUDA extensions and of builds in slices, `pip check`.

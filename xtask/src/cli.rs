@@ -1,11 +1,13 @@
 //! The command line as types; each doc comment is the help text.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use factory_model::cuda::CudaArchitecture;
 use factory_model::layer;
+use factory_verify::engine::EngineKind;
 
 /// Builds the ComfyUI image with Nix, layer by layer.
 ///
@@ -43,10 +45,9 @@ pub struct Global {
     /// Print plain lines instead of live progress
     #[arg(long, global = true)]
     pub plain: bool,
-    /// Print the result as one JSON document on stdout
-    // A value, as `verify` takes a file by the same name.
-    #[arg(long, global = true, num_args = 0, default_missing_value = "-")]
-    pub json: Option<PathBuf>,
+    /// Print the result as one JSON document on stdout; `docs/schemas/` describes them
+    #[arg(long, global = true)]
+    pub json: bool,
     /// Use no network; what is missing is an error
     #[arg(long, global = true)]
     pub offline: bool,
@@ -59,11 +60,36 @@ pub struct VariantArgs {
     #[arg(long, value_name = "NAME")]
     pub variant: Option<String>,
     /// Leave out everything from git; the image's tag and labels say so, and it does at start
-    #[arg(long, value_name = "git", value_parser = ["git"])]
-    pub omit: Option<String>,
+    #[arg(long, value_name = "git")]
+    pub omit: Option<Omit>,
     /// Compile CUDA code for these architectures instead of the variant's; the tag says so
     #[arg(long = "cuda-arch", value_name = "9.0,12.0+PTX", value_delimiter = ',')]
     pub cuda_architectures: Vec<CudaArchitecture>,
+}
+
+/// What an image can be without.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Omit {
+    /// Everything from git.
+    Git,
+}
+
+/// A container engine by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum EngineName {
+    /// `docker`.
+    Docker,
+    /// `podman`.
+    Podman,
+}
+
+impl From<EngineName> for EngineKind {
+    fn from(name: EngineName) -> Self {
+        match name {
+            EngineName::Docker => Self::Docker,
+            EngineName::Podman => Self::Podman,
+        }
+    }
 }
 
 /// One subcommand each; the arguments live here, the work in `cmd/`.
@@ -224,8 +250,8 @@ pub struct BuildFinalArgs {
     #[arg(long)]
     pub no_load: bool,
     /// Container engine to load into [default: the first that answers]
-    #[arg(long, value_name = "docker|podman")]
-    pub engine: Option<String>,
+    #[arg(long, value_name = "docker|podman", hide_possible_values = true)]
+    pub engine: Option<EngineName>,
     /// How to build
     #[command(flatten)]
     pub build: HowToBuild,
@@ -255,8 +281,8 @@ pub struct LoadArgs {
     #[command(flatten)]
     pub variant: VariantArgs,
     /// Container engine to load into [default: the first that answers]
-    #[arg(long, value_name = "docker|podman")]
-    pub engine: Option<String>,
+    #[arg(long, value_name = "docker|podman", hide_possible_values = true)]
+    pub engine: Option<EngineName>,
 }
 
 /// Arguments of `push`.
@@ -271,7 +297,7 @@ pub struct PushArgs {
     /// Repository to push to [default tag: the image's own]
     #[arg(long, value_name = "HOST/NAME[:TAG]")]
     pub to: String,
-    /// Attach this JSON document, the report of `verify --json FILE`, to the image
+    /// Attach this JSON document, the report of `verify --report FILE`, to the image
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
     /// Attach the report to what the tag of `--to` is, and build and push nothing
@@ -328,11 +354,21 @@ pub struct StreamArgs {
     #[command(flatten)]
     pub variant: VariantArgs,
     /// Archive format
-    #[arg(long, default_value = "docker-archive", value_parser = ["docker-archive", "oci-archive"])]
-    pub format: String,
+    #[arg(long, value_enum, default_value_t)]
+    pub format: ArchiveFormat,
     /// Write an OCI layout directory instead of stdout
     #[arg(long, value_name = "DIR", conflicts_with = "format")]
     pub oci_layout: Option<PathBuf>,
+}
+
+/// The form of an archive.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum ArchiveFormat {
+    /// What `docker load` and `podman load` read.
+    #[default]
+    DockerArchive,
+    /// An OCI layout in a tar archive.
+    OciArchive,
 }
 
 /// Arguments of `update-locks`.
@@ -382,8 +418,8 @@ pub struct VerifyArgs {
     #[arg(long)]
     pub list: bool,
     /// Where to run; `host` where no containers start [default: the first engine that answers]
-    #[arg(long, value_name = "docker|podman|host")]
-    pub runtime: Option<String>,
+    #[arg(long, value_name = "docker|podman|host", hide_possible_values = true)]
+    pub runtime: Option<Runtime>,
     /// Check this image of the engine, and do not ask whether it is the one just built
     #[arg(long, value_name = "NAME")]
     pub image: Option<String>,
@@ -399,12 +435,33 @@ pub struct VerifyArgs {
     /// ComfyUI checkout for a variant that clones ComfyUI at its first start
     #[arg(long, value_name = "DIR")]
     pub comfyui: Option<PathBuf>,
-    /// Write the report as JSON; `-` for stdout, instead of the table
+    /// Write the report as JSON to a file
     #[arg(long, value_name = "FILE")]
-    pub json: Option<PathBuf>,
+    pub report: Option<PathBuf>,
     /// Write the report as JUnit XML
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
+}
+
+/// Where checks run, by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Runtime {
+    /// Containers of docker.
+    Docker,
+    /// Containers of podman.
+    Podman,
+    /// This machine itself.
+    Host,
+}
+
+impl fmt::Display for Runtime {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Docker => "docker",
+            Self::Podman => "podman",
+            Self::Host => "host",
+        })
+    }
 }
 
 /// When checks that need a GPU are run.

@@ -1,4 +1,16 @@
 //! The command line of the image factory, as a library so that tests can call it.
+//!
+//! `cmd/` has one subcommand in each file; what several of them need stands beside it.
 
+mod built;
 pub mod cli;
 pub mod cmd;
+pub mod document;
+mod dry_run;
+mod estimate;
+mod interruptible;
+mod loading;
+mod realize;
+mod removal;
+mod reproducible;
+mod select;

@@ -12,8 +12,7 @@ use xtask::cmd;
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let ui = Ui::new(cli.global.quiet, cli.global.verbose, cli.global.plain);
-    let json = cli.global.json.is_some_and(|path| path.as_os_str() == "-");
-    let ctx = match Ctx::new(ui, cli.global.offline, json) {
+    let ctx = match Ctx::new(ui, cli.global.offline, cli.global.json) {
         Ok(ctx) => ctx,
         Err(error) => return fail(&Ui::new(false, false, true), &error),
     };

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use comfy_image::image::Image;
 
-use crate::select::{self, Variant};
 use crate::cli::VariantArgs;
+use crate::select::{self, Variant};
 use factory_base::ctx::Ctx;
 use factory_base::error::{Failure, Kind};
 use factory_base::fs::Lock;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use serde::Deserialize;
 
 use crate::cli::VariantArgs;
@@ -127,26 +127,7 @@ fn choose(file: &VariantsFile, wanted: Option<&str>) -> Result<String, Failure> 
 
 /// The layers of this checkout, in order.
 pub(crate) fn layers(ctx: &Ctx) -> Result<Vec<LayerName>> {
-    let directory = ctx.root.join("layers");
-    let mut layers = Vec::new();
-    for entry in fs_err::read_dir(&directory)? {
-        let entry = entry?;
-        if !entry.file_type()?.is_dir() {
-            continue;
-        }
-        let name = entry.file_name();
-        let name = name
-            .to_str()
-            .with_context(|| format!("`{}` is not UTF-8", entry.path().display()))?;
-        // Half-written directories and editors' own are not layers.
-        if name.starts_with(|character: char| character.is_ascii_digit()) {
-            layers.push(name.parse().map_err(|error| {
-                error::bad_input(format!("`{}`: {error}", entry.path().display()))
-            })?);
-        }
-    }
-    layers.sort();
-    Ok(layers)
+    Ok(factory_resolve::layers(ctx)?.names())
 }
 
 /// The layer that the user means.

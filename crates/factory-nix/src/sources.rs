@@ -46,6 +46,7 @@ pub struct MissingSource {
 
 /// What a fetch did.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct FetchReport {
     /// Sources brought into the store.
     pub n_fetched: usize,

@@ -39,6 +39,7 @@ struct ObjectTime {
 
 /// How long a build should take.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Estimate {
     /// Builds to do, sources not counted.
     pub n_builds: usize,

@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result};
 use serde::Deserialize;
-use serde_json::json;
 use xshell::Shell;
 
-use super::realize;
 use crate::cli::{CarryArgs, CarryCommand};
+use crate::document::{self, Saved};
+use crate::realize;
 use factory_base::ctx::Ctx;
 use factory_base::process;
 use factory_base::ui;
@@ -87,8 +87,8 @@ fn save(ctx: &Ctx, args: &crate::cli::CarrySaveArgs) -> Result<()> {
         ),
     );
     if ctx.json {
-        let document = json!({"schema_version": 1, "paths": worth});
-        ctx.ui.data(document.to_string())?;
+        let paths = worth.iter().map(|path| (*path).to_owned()).collect();
+        document::print(ctx, &Saved { paths })?;
     }
     Ok(())
 }

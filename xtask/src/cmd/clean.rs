@@ -3,22 +3,16 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use serde_json::json;
 use xshell::Shell;
 
 use crate::cli::CleanArgs;
+use crate::document::{self, Clean, CleanItem};
+use crate::removal::remove;
 use factory_base::ctx::Ctx;
 use factory_base::fs::Lock;
 use factory_base::process;
 use factory_base::ui;
 use factory_nix::{Nix, roots};
-
-/// Something that can go.
-struct Item {
-    what: &'static str,
-    path: PathBuf,
-    size_bytes: u64,
-}
 
 /// The parts of the cache that only cost time to have again. The provided Nix stays: it is
 /// what runs the garbage collector. Measured build times stay: they cannot be made again
@@ -33,23 +27,19 @@ pub(super) fn run(ctx: &Ctx, args: &CleanArgs) -> Result<()> {
     // Both use what this removes.
     let _run = args.yes.then(|| Lock::of_run(ctx)).transpose()?;
     let _update = args.yes.then(|| Lock::of_update(ctx)).transpose()?;
-    let items = items(ctx)?;
+    let clean = Clean {
+        removed: args.yes,
+        items: items(ctx)?,
+    };
+    let items = &clean.items;
     if ctx.json {
-        let documents = items.iter().map(
-            |item| json!({"what": item.what, "path": item.path, "size_bytes": item.size_bytes}),
-        );
-        let document = json!({
-            "schema_version": 1,
-            "removed": args.yes,
-            "items": documents.collect::<Vec<_>>(),
-        });
-        ctx.ui.data(document.to_string())?;
+        document::print(ctx, &clean)?;
     } else if !items.is_empty() {
         let rows: Vec<Vec<String>> = items
             .iter()
             .map(|item| {
                 vec![
-                    item.what.to_owned(),
+                    item.what.clone(),
                     ui::bytes(item.size_bytes),
                     item.path.display().to_string(),
                 ]
@@ -69,7 +59,7 @@ pub(super) fn run(ctx: &Ctx, args: &CleanArgs) -> Result<()> {
         ));
         return Ok(());
     }
-    for item in &items {
+    for item in items {
         ctx.check_interrupted()?;
         remove(&item.path)?;
         ctx.ui.step(
@@ -83,7 +73,7 @@ pub(super) fn run(ctx: &Ctx, args: &CleanArgs) -> Result<()> {
     Ok(())
 }
 
-fn items(ctx: &Ctx) -> Result<Vec<Item>> {
+fn items(ctx: &Ctx) -> Result<Vec<CleanItem>> {
     let caches = CACHES.map(|(name, what)| (what, ctx.cache.join(name)));
     let empty_stores = children(&ctx.data, "empty-store-")?;
     let stores = empty_stores
@@ -94,8 +84,8 @@ fn items(ctx: &Ctx) -> Result<Vec<Item>> {
     for (what, path) in caches.into_iter().chain(stores).chain(roots) {
         if path.symlink_metadata().is_ok() {
             let size_bytes = size(&path)?;
-            items.push(Item {
-                what,
+            items.push(CleanItem {
+                what: what.to_owned(),
                 path,
                 size_bytes,
             });
@@ -127,24 +117,6 @@ fn size(path: &Path) -> Result<u64> {
         }
     }
     Ok(sum)
-}
-
-/// Directories of a store are read-only and have to be opened before they can go.
-pub(super) fn remove(path: &Path) -> Result<()> {
-    use std::os::unix::fs::PermissionsExt as _;
-    for entry in walkdir::WalkDir::new(path) {
-        let entry = entry?;
-        let is_closed = || {
-            entry
-                .metadata()
-                .is_ok_and(|metadata| metadata.permissions().mode() & 0o700 != 0o700)
-        };
-        if entry.file_type().is_dir() && is_closed() {
-            fs_err::set_permissions(entry.path(), std::fs::Permissions::from_mode(0o755))?;
-        }
-    }
-    fs_err::remove_dir_all(path)?;
-    Ok(())
 }
 
 fn collect_garbage(ctx: &Ctx) -> Result<()> {

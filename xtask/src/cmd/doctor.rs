@@ -3,10 +3,9 @@
 use std::path::Path;
 
 use anyhow::Result;
-use serde::Serialize;
-use serde_json::json;
 use xshell::{Shell, cmd};
 
+use crate::document::{self, Check, CheckState as State, Doctor};
 use factory_base::ctx::Ctx;
 use factory_base::error;
 use factory_base::process;
@@ -22,28 +21,6 @@ const DISK: u64 = 25_000_000_000;
 const LEAST_DISK: u64 = 8_000_000_000;
 /// Linking the large extensions takes this much.
 const MEMORY: u64 = 8_000_000_000;
-
-/// How a check ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum State {
-    /// As it should be.
-    Ok,
-    /// A build works without it, but something else may not.
-    Optional,
-    /// No build without it.
-    Missing,
-}
-
-/// One line of the table.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-struct Check {
-    name: &'static str,
-    state: State,
-    found: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    hint: Option<String>,
-}
 
 impl Check {
     fn ok(name: &'static str, found: impl Into<String>) -> Self {
@@ -82,23 +59,19 @@ pub(crate) fn run(ctx: &Ctx) -> Result<()> {
     }
     checks.push(gpu()?);
     checks.extend(registries(ctx)?);
-    report(ctx, &checks)
+    report(ctx, checks)
 }
 
-fn report(ctx: &Ctx, checks: &[Check]) -> Result<()> {
+fn report(ctx: &Ctx, checks: Vec<Check>) -> Result<()> {
     let n_missing = checks
         .iter()
         .filter(|check| check.state == State::Missing)
         .count();
     if ctx.json {
-        let document = json!({
-            "schema_version": 1,
-            "can_build": n_missing == 0,
-            "checks": checks,
-        });
-        ctx.ui.data(document.to_string())?;
+        let can_build = n_missing == 0;
+        document::print(ctx, &Doctor { can_build, checks })?;
     } else {
-        ctx.ui.data(render(checks))?;
+        ctx.ui.data(render(&checks))?;
     }
     match n_missing {
         0 => Ok(()),

@@ -1,10 +1,10 @@
 //! `fetch`.
 
 use anyhow::Result;
-use serde_json::json;
 
-use super::select;
 use crate::cli::FetchArgs;
+use crate::document::{self, Fetched, WouldFetch};
+use crate::select;
 use factory_base::ctx::Ctx;
 use factory_base::ui;
 use factory_model::lock::Origin;
@@ -20,18 +20,17 @@ pub(crate) fn run(ctx: &Ctx, args: &FetchArgs) -> Result<()> {
     let targets = [plan.layer(&layer)?.image.drv_path.clone()];
     if args.dry_run {
         let sources = missing_sources(ctx, &nix, &targets)?;
-        return report_missing(ctx, &variant, &layer.to_string(), &sources);
+        return report_missing(ctx, variant, layer.to_string(), &sources);
     }
     let report = fetch_sources(ctx, &nix, &targets)?;
     if ctx.json {
-        let document = json!({
-            "schema_version": 1,
-            "variant": variant,
-            "layer": layer,
-            "n_fetched": report.n_fetched,
-            "bytes_fetched": report.bytes_fetched,
-        });
-        ctx.ui.data(document.to_string())?;
+        let fetched = Fetched {
+            variant,
+            layer: layer.to_string(),
+            n_fetched: report.n_fetched,
+            bytes_fetched: report.bytes_fetched,
+        };
+        document::print(ctx, &fetched)?;
     } else if report.n_fetched == 0 {
         ctx.ui.status(format!(
             "Every source that `{variant}` up to {layer} needs is in the store"
@@ -40,26 +39,27 @@ pub(crate) fn run(ctx: &Ctx, args: &FetchArgs) -> Result<()> {
     Ok(())
 }
 
-fn report_missing(ctx: &Ctx, variant: &str, layer: &str, sources: &[MissingSource]) -> Result<()> {
+fn report_missing(
+    ctx: &Ctx,
+    variant: String,
+    layer: String,
+    sources: &[MissingSource],
+) -> Result<()> {
     let total: u64 = sources.iter().filter_map(|source| source.size).sum();
     if ctx.json {
-        let list = sources.iter().map(|source| {
-            json!({
-                "name": source.name,
-                "size_bytes": source.size,
-                "registry": registry(source),
-                "out_path": source.out_path,
-            })
+        let list = sources.iter().map(|source| document::MissingSource {
+            name: source.name.clone(),
+            size_bytes: source.size,
+            registry: registry(source).to_owned(),
+            out_path: source.out_path.clone(),
         });
-        let document = json!({
-            "schema_version": 1,
-            "variant": variant,
-            "layer": layer,
-            "size_bytes": total,
-            "sources": list.collect::<Vec<_>>(),
-        });
-        ctx.ui.data(document.to_string())?;
-        return Ok(());
+        let would_fetch = WouldFetch {
+            variant,
+            layer,
+            size_bytes: total,
+            sources: list.collect(),
+        };
+        return document::print(ctx, &would_fetch);
     }
     if sources.is_empty() {
         ctx.ui.data("nothing to fetch")?;

@@ -1,6 +1,7 @@
 //! One subcommand per file, each `run(ctx, args)`.
 
 mod build;
+mod build_final;
 mod carry;
 mod clean;
 mod completions;
@@ -8,9 +9,6 @@ mod doctor;
 mod fetch;
 mod load;
 mod push;
-mod realize;
-mod reproducible;
-mod select;
 mod status;
 mod stream;
 mod update_locks;
@@ -28,7 +26,7 @@ use factory_base::ctx::Ctx;
 pub fn run(ctx: &Ctx, command: Command) -> Result<()> {
     match command {
         Command::Build(args) => build::run(ctx, &args),
-        Command::BuildFinal(args) => build::run_final(ctx, &args),
+        Command::BuildFinal(args) => build_final::run(ctx, &args),
         Command::Fetch(args) => fetch::run(ctx, &args),
         Command::Load(args) => load::run(ctx, &args),
         Command::Push(args) => push::run(ctx, &args),

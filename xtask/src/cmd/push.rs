@@ -8,13 +8,12 @@ use comfy_image::image::{Image, ImageLayer};
 use comfy_image::layer::Blob;
 use comfy_image::stream::Plan;
 use comfy_image::{Digest, Reference};
-use serde::Serialize;
-use serde_json::json;
 
-use super::load::Interruptible;
-use super::realize::{self, Realized, from_image};
-use super::select;
 use crate::cli::PushArgs;
+use crate::document::{self, Attached, Pushed, PushedImage};
+use crate::interruptible::Interruptible;
+use crate::realize::{self, Realized, from_image};
+use crate::select;
 use factory_base::ctx::Ctx;
 use factory_base::error;
 use factory_base::ui::{self, Transfer};
@@ -25,20 +24,6 @@ use oci_registry::Registry;
 const CONNECTIONS: usize = 4;
 /// What an attached report is, for those who look for it.
 const REPORT_TYPE: &str = "application/vnd.comfyui-image-factory.verify-report.v2+json";
-
-/// What pushing one image did.
-#[derive(Debug, Serialize)]
-struct Pushed {
-    reference: String,
-    manifest_digest: String,
-    /// The tag was this very image.
-    already: bool,
-    n_blobs_sent: usize,
-    blob_bytes_sent: u64,
-    n_requests: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    report_digest: Option<String>,
-}
 
 pub(super) fn run(ctx: &Ctx, args: &PushArgs) -> Result<()> {
     if ctx.offline {
@@ -80,8 +65,7 @@ pub(super) fn run(ctx: &Ctx, args: &PushArgs) -> Result<()> {
         all.push(pushed);
     }
     if ctx.json {
-        let document = json!({ "schema_version": 1, "images": all });
-        ctx.ui.data(document.to_string())?;
+        document::print(ctx, &Pushed { images: all })?;
     }
     Ok(())
 }
@@ -99,12 +83,11 @@ fn attach(ctx: &Ctx, repository: &str, tag: Option<&str>, report: &[u8]) -> Resu
     };
     let attached = registry.attach(&digest, size_bytes, REPORT_TYPE, report)?;
     if ctx.json {
-        let document = json!({
-            "schema_version": 1,
-            "manifest_digest": digest.to_string(),
-            "report_digest": attached.to_string(),
-        });
-        ctx.ui.data(document.to_string())?;
+        let attached = Attached {
+            manifest_digest: digest.to_string(),
+            report_digest: attached.to_string(),
+        };
+        document::print(ctx, &attached)?;
     } else {
         ctx.ui.data(format!("{repository}@{attached}"))?;
     }
@@ -117,7 +100,7 @@ fn push(
     realized: &Realized,
     tag: &str,
     reference: String,
-) -> Result<Pushed> {
+) -> Result<PushedImage> {
     let start = Instant::now();
     let before = registry.traffic();
     let image = &realized.image;
@@ -131,7 +114,7 @@ fn push(
         registry.push_manifest(tag, &image.manifest.json)?;
     }
     let after = registry.traffic();
-    let pushed = Pushed {
+    let pushed = PushedImage {
         reference,
         manifest_digest: image.manifest.digest.to_string(),
         already,
@@ -253,13 +236,13 @@ fn target(text: &str) -> Result<(String, Option<String>)> {
     Ok((reference.repository().to_owned(), tag))
 }
 
-/// Reads a document that is going to be attached: the report of `verify --json FILE`.
+/// Reads a document that is going to be attached: the report of `verify --report FILE`.
 fn read_report(path: &std::path::Path) -> Result<Vec<u8>> {
     let bytes = fs_err::read(path)?;
     let parsed: Result<serde_json::Value, _> = serde_json::from_slice(&bytes);
     parsed.map_err(|source| {
         error::bad_input(format!("`{}` is not JSON: {source}", path.display()))
-            .hint("write it with `cargo xtask verify --json FILE`")
+            .hint("write it with `cargo xtask verify --report FILE`")
     })?;
     Ok(bytes)
 }

@@ -4,12 +4,12 @@ use std::path::Path;
 
 use anyhow::Result;
 use comfy_image::layer::LayerSpec;
-use serde_json::json;
 
-use super::build::{estimate_text, jobs};
-use super::realize::from_image;
-use super::select;
 use crate::cli::StatusArgs;
+use crate::document::{self, LayerStatus, State, Status};
+use crate::estimate::{self, jobs};
+use crate::realize::from_image;
+use crate::select;
 use factory_base::ctx::Ctx;
 use factory_base::ui;
 use factory_model::layer::LayerName;
@@ -71,59 +71,38 @@ pub(super) fn run(ctx: &Ctx, args: &StatusArgs) -> Result<()> {
                 .count(),
         });
     }
-    print(ctx, &variant, &plan.reference, &rows)
+    print(ctx, variant, plan.reference, rows)
 }
 
-fn print(ctx: &Ctx, variant: &str, reference: &str, rows: &[Row]) -> Result<()> {
+fn print(ctx: &Ctx, variant: String, reference: String, rows: Vec<Row>) -> Result<()> {
     let mut sum = 0;
-    let mut table = Vec::new();
-    let mut layers = Vec::new();
-    for row in rows {
-        let size = row.spec.as_ref().map(|spec| spec.size_bytes);
-        sum += size.unwrap_or(0);
-        let state = if row.spec.is_some() {
-            "built"
-        } else {
-            "missing"
-        };
-        table.push(vec![
-            row.name.to_string(),
-            state.to_owned(),
-            row.spec
-                .as_ref()
-                .map_or(String::new(), |spec| spec.n_packages.to_string()),
-            size.map_or(String::new(), ui::bytes),
-            ui::bytes(sum),
-            if row.estimate.n_builds + row.n_sources == 0 {
-                String::new()
-            } else {
-                format!(
-                    "{}, {}",
-                    ui::count(row.n_sources, "source"),
-                    estimate_text(row.estimate)
-                )
+    let layers = rows.into_iter().map(|row| {
+        let size_bytes = row.spec.as_ref().map(|spec| spec.size_bytes);
+        sum += size_bytes.unwrap_or(0);
+        LayerStatus {
+            name: row.name.to_string(),
+            state: match row.spec {
+                Some(_) => State::Built,
+                None => State::Missing,
             },
-        ]);
-        layers.push(json!({
-            "name": row.name,
-            "state": state,
-            "n_packages": row.spec.as_ref().map(|spec| spec.n_packages),
-            "size_bytes": size,
-            "cumulative_bytes": sum,
-            "n_missing_sources": row.n_sources,
-            "estimate": row.estimate,
-        }));
-    }
+            n_packages: row.spec.as_ref().map(|spec| spec.n_packages),
+            size_bytes,
+            cumulative_bytes: sum,
+            n_missing_sources: row.n_sources,
+            estimate: row.estimate,
+        }
+    });
+    let status = Status {
+        layers: layers.collect(),
+        variant,
+        reference,
+    };
     if ctx.json {
-        let document = json!({
-            "schema_version": 1,
-            "variant": variant,
-            "reference": reference,
-            "layers": layers,
-        });
-        ctx.ui.data(document.to_string())?;
-        return Ok(());
+        return document::print(ctx, &status);
     }
+    let Status {
+        variant, reference, ..
+    } = &status;
     ctx.ui
         .data(format!("variant {variant}, image {reference}\n"))?;
     let head = [
@@ -134,6 +113,27 @@ fn print(ctx: &Ctx, variant: &str, reference: &str, rows: &[Row]) -> Result<()> 
         "sum",
         "still to do up to here",
     ];
+    let table: Vec<Vec<String>> = status.layers.iter().map(cells).collect();
     ctx.ui.data(ui::table(&head, &table, &[2, 3, 4]))?;
     Ok(())
+}
+
+fn cells(layer: &LayerStatus) -> Vec<String> {
+    let to_do = if layer.estimate.n_builds + layer.n_missing_sources == 0 {
+        String::new()
+    } else {
+        format!(
+            "{}, {}",
+            ui::count(layer.n_missing_sources, "source"),
+            estimate::text(layer.estimate)
+        )
+    };
+    vec![
+        layer.name.clone(),
+        layer.state.text().to_owned(),
+        layer.n_packages.map_or(String::new(), |n| n.to_string()),
+        layer.size_bytes.map_or(String::new(), ui::bytes),
+        ui::bytes(layer.cumulative_bytes),
+        to_do,
+    ]
 }

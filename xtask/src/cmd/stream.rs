@@ -7,11 +7,11 @@ use std::os::fd::AsFd as _;
 use anyhow::Result;
 use comfy_image::layout::{WriteOptions, write_layout};
 use comfy_image::stream::{write_docker_archive, write_oci_archive};
-use serde_json::json;
 
-use super::load::Interruptible;
-use super::realize::{self, from_image};
-use crate::cli::StreamArgs;
+use crate::cli::{ArchiveFormat, StreamArgs};
+use crate::document::{self, Streamed};
+use crate::interruptible::Interruptible;
+use crate::realize::{self, from_image};
 use factory_base::ctx::Ctx;
 use factory_base::error;
 use factory_base::ui::Transfer;
@@ -56,16 +56,15 @@ pub(super) fn run(ctx: &Ctx, args: &StreamArgs) -> Result<()> {
         let report = write_layout(image, directory, &options, &progress).map_err(from_image)?;
         transfer.finish();
         if ctx.json {
-            let document = json!({
-                "schema_version": 1,
-                "reference": image.reference.to_string(),
-                "manifest_digest": image.manifest.digest.to_string(),
-                "directory": directory,
-                "n_written": report.n_written,
-                "n_kept": report.n_kept,
-                "n_replaced": report.n_replaced,
-            });
-            ctx.ui.data(document.to_string())?;
+            let streamed = Streamed {
+                reference: image.reference.to_string(),
+                manifest_digest: image.manifest.digest.to_string(),
+                directory: directory.clone(),
+                n_written: report.n_written,
+                n_kept: report.n_kept,
+                n_replaced: report.n_replaced,
+            };
+            document::print(ctx, &streamed)?;
         } else {
             ctx.ui.data(image.manifest.digest.to_string())?;
         }
@@ -77,9 +76,13 @@ pub(super) fn run(ctx: &Ctx, args: &StreamArgs) -> Result<()> {
         ctx,
         inner: &mut file,
     };
-    let written = match args.format.as_str() {
-        "oci-archive" => write_oci_archive(image, None, store_root, &mut out, &progress),
-        _ => write_docker_archive(image, None, store_root, &mut out, &progress),
+    let written = match args.format {
+        ArchiveFormat::OciArchive => {
+            write_oci_archive(image, None, store_root, &mut out, &progress)
+        }
+        ArchiveFormat::DockerArchive => {
+            write_docker_archive(image, None, store_root, &mut out, &progress)
+        }
     };
     transfer.finish();
     ctx.check_interrupted()?;

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use anyhow::Result;
-use serde_json::json;
 
 use crate::cli::UpdateLocksArgs;
+use crate::document::{self, CheckedLocks, UpdatedLocks};
 use factory_base::ctx::Ctx;
 use factory_base::error;
 use factory_base::fs::Lock;
@@ -55,7 +55,7 @@ pub(crate) fn run(ctx: &Ctx, args: &UpdateLocksArgs) -> Result<()> {
     }
     let mut diffs = debian?;
     diffs.extend(python?);
-    report(ctx, args, &diffs)
+    report(ctx, args, diffs)
 }
 
 /// `--upgrade-package` must name something that is locked; a slip would change nothing, silently.
@@ -173,16 +173,14 @@ fn python_updates(ctx: &Ctx, args: &UpdateLocksArgs) -> Result<Vec<Update>> {
         .collect()
 }
 
-fn report(ctx: &Ctx, args: &UpdateLocksArgs, diffs: &[Diff]) -> Result<()> {
-    let changed: Vec<&Diff> = diffs.iter().filter(|diff| !diff.is_empty()).collect();
+fn report(ctx: &Ctx, args: &UpdateLocksArgs, mut changed: Vec<Diff>) -> Result<()> {
+    changed.retain(|diff| !diff.is_empty());
     if ctx.json {
-        let document = json!({
-            "schema_version": 1,
-            "dry_run": args.dry_run,
-            "locks": changed,
-        });
-        ctx.ui.data(document.to_string())?;
-        return Ok(());
+        let updated = UpdatedLocks {
+            dry_run: args.dry_run,
+            locks: changed,
+        };
+        return document::print(ctx, &updated);
     }
     for diff in &changed {
         ctx.ui.data(diff.to_string())?;
@@ -196,6 +194,21 @@ fn report(ctx: &Ctx, args: &UpdateLocksArgs, diffs: &[Diff]) -> Result<()> {
 }
 
 fn check(ctx: &Ctx, args: &UpdateLocksArgs) -> Result<()> {
+    let checked = compare(ctx, args)?;
+    if ctx.json {
+        document::print(ctx, &checked)?;
+    }
+    match failure(&checked) {
+        None => {
+            ctx.ui.status("lists and locks agree");
+            Ok(())
+        }
+        Some(failure) => Err(failure.into()),
+    }
+}
+
+/// Compares lists and locks, without network.
+fn compare(ctx: &Ctx, args: &UpdateLocksArgs) -> Result<CheckedLocks> {
     let mut stale = debian::check(ctx)?;
     if !debian::is_seed_current(ctx)? {
         stale.push("seed".to_owned());
@@ -209,47 +222,41 @@ fn check(ctx: &Ctx, args: &UpdateLocksArgs) -> Result<()> {
     } = python::check(ctx, &args.variants)?;
     stale.extend(stale_python);
     let exclusions = python::check_exclusions(ctx, &debian::image_packages(ctx)?, &stale)?;
-    if ctx.json {
-        let document = json!({
-            "schema_version": 1,
-            "stale": stale,
-            "edited": edited,
-            "exclusions": exclusions,
-        });
-        ctx.ui.data(document.to_string())?;
-    }
+    Ok(CheckedLocks {
+        stale,
+        edited,
+        exclusions,
+    })
+}
+
+/// All that is not right, with what to do about each kind.
+fn failure(checked: &CheckedLocks) -> Option<error::Failure> {
     let mut messages = Vec::new();
     let mut hints = Vec::new();
-    if !stale.is_empty() {
-        let head = match stale.len() {
+    let file = |name: &String| format!("package-lists/locks/{name}.toml");
+    if !checked.stale.is_empty() {
+        let head = match checked.stale.len() {
             1 => "one lock does not belong to the lists as they are".to_owned(),
             n => format!("{n} locks do not belong to the lists as they are"),
         };
-        let files = stale
-            .iter()
-            .map(|name| format!("package-lists/locks/{name}.toml"));
-        messages.push(with_lines(head, files));
+        messages.push(with_lines(head, checked.stale.iter().map(file)));
         hints.push("run `cargo xtask update-locks` and commit the locks with the lists");
     }
-    if !edited.is_empty() {
+    if !checked.edited.is_empty() {
         let head = "these locks are not as `update-locks` wrote them".to_owned();
-        let files = edited
-            .iter()
-            .map(|name| format!("package-lists/locks/{name}.toml"));
-        messages.push(with_lines(head, files));
+        messages.push(with_lines(head, checked.edited.iter().map(file)));
         hints.push("what a lock should hold is said in the lists: restore it with `git checkout`, or resolve it again with `cargo xtask update-locks`");
     }
-    if !exclusions.is_empty() {
+    if !checked.exclusions.is_empty() {
         let head = "requests, locks and `package-lists/exclusions.toml` do not agree".to_owned();
-        messages.push(with_lines(head, exclusions));
+        messages.push(with_lines(head, checked.exclusions.iter().cloned()));
         hints.push("what a variant lacks has an entry in `package-lists/exclusions.toml` with reason and way back; what it has, has none");
     }
     if messages.is_empty() {
-        ctx.ui.status("lists and locks agree");
-        return Ok(());
+        return None;
     }
     let failure = error::not_right(messages.join("\n"));
-    Err(hints.into_iter().fold(failure, error::Failure::hint).into())
+    Some(hints.into_iter().fold(failure, error::Failure::hint))
 }
 
 fn with_lines(mut head: String, lines: impl IntoIterator<Item = String>) -> String {

@@ -80,7 +80,7 @@ fn verify(
     let images = Images { kind, name };
     let runtime = format!("--runtime={}", kind.program());
     let name = format!("--image={}", images.name);
-    let mut arguments = vec!["verify", "1", &runtime, &name, "--gpu=off", "--json", "-"];
+    let mut arguments = vec!["verify", "1", &runtime, &name, "--gpu=off", "--json"];
     for check in checks {
         arguments.extend(["--check", check]);
     }

@@ -1,4 +1,4 @@
-//! The help texts, which are also `docs/cli.md`.
+//! The help texts, which are also `docs/cli.md`, and the schemas of `docs/schemas/`.
 
 use std::path::Path;
 
@@ -40,9 +40,36 @@ fn ok_docs_are_the_help() {
 }
 
 #[test]
-fn ok_docs_are_the_schema_of_the_report() {
-    let schema = serde_json::to_string_pretty(&factory_verify::report::schema()).unwrap();
-    compare("verify-report.schema.json", &format!("{schema}\n"));
+fn ok_docs_are_the_schemas() {
+    let schemas = xtask::document::schemas();
+    for (name, schema) in &schemas {
+        let text = serde_json::to_string_pretty(schema).unwrap();
+        compare(&format!("schemas/{name}.json"), &format!("{text}\n"));
+    }
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/schemas");
+    for entry in fs_err::read_dir(directory).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let known = name
+            .strip_suffix(".json")
+            .is_some_and(|name| schemas.contains_key(name));
+        assert!(known, "docs/schemas/{name} is no document's");
+    }
+}
+
+/// No command makes a document of its own, outside the types that have a schema.
+#[test]
+fn ok_documents_are_types() {
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    for entry in walkdir::WalkDir::new(sources) {
+        let entry = entry.unwrap();
+        if entry.file_type().is_file() {
+            let text = fs_err::read_to_string(entry.path()).unwrap();
+            let path = entry.path().display();
+            assert!(!text.contains("json!("), "{path} makes JSON by hand");
+            let is_document = entry.path().ends_with("document/mod.rs");
+            assert!(is_document || !text.contains("schema_version"), "{path}");
+        }
+    }
 }
 
 /// A file of `docs/` that this program writes.

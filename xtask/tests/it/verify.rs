@@ -66,7 +66,7 @@ fn err_failed_checks() {
 fn ok_list_as_json() {
     let checkout = checkout();
     let json = checkout
-        .run(&["verify", "2", "--list", "--json", "-"])
+        .run(&["verify", "2", "--list", "--json"])
         .ok()
         .json();
     // The last is `gpu-memory`, which comes with the first check that needs a GPU.
@@ -109,14 +109,7 @@ fn ok_imports() {
             "[needs-gpu]\nno-such-thing = 'loads libcuda.so.1'\n",
         );
         let ran = checkout
-            .run(&[
-                "verify",
-                "1",
-                "--runtime=host",
-                "--check=imports",
-                "--json",
-                "-",
-            ])
+            .run(&["verify", "1", "--runtime=host", "--check=imports", "--json"])
             .ok()
             .json();
         assert_eq!(ran["checks"][0]["result"], "passed");

@@ -22,6 +22,7 @@ pub struct Entry {
 
 /// What changes from one lock to the next.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Diff {
     /// Below `package-lists/locks`, without `.toml`.
     pub lock: String,

@@ -6,22 +6,16 @@ mod imports;
 mod junit;
 mod text;
 
-use schemars::JsonSchema;
 use serde::Serialize;
 
 pub use imports::{ImportedDistribution, ImportsReport, Judge, Outcome, ScriptDocument};
 pub use junit::junit;
 pub use text::{failures, table};
 
-/// The version of the document. A new field keeps it; a field that goes or changes its
-/// meaning raises it.
-pub const SCHEMA_VERSION: u32 = 2;
-
-/// What `cargo xtask verify --json FILE` writes.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+/// What `cargo xtask verify --report FILE` writes.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Report {
-    /// 2.
-    pub schema_version: u32,
     /// When the run began, as in `2026-11-22T20:00:00Z`.
     pub date: String,
     /// The variant whose checks were run.
@@ -43,7 +37,8 @@ pub struct Report {
 }
 
 /// The image that was checked.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ImageReport {
     /// Its name.
     pub reference: String,
@@ -58,7 +53,8 @@ pub struct ImageReport {
 }
 
 /// Where the checks ran.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RuntimeReport {
     /// `docker`, `podman` or `host`.
     pub name: String,
@@ -67,7 +63,8 @@ pub struct RuntimeReport {
 }
 
 /// The GPUs, as the driver's own program describes them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct GpuReport {
     /// `none`, `cdi`, `gpus-flag` or `host`.
     pub access: String,
@@ -78,7 +75,8 @@ pub struct GpuReport {
 }
 
 /// One GPU.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct DeviceReport {
     /// Marketing name.
     pub name: String,
@@ -91,7 +89,8 @@ pub struct DeviceReport {
 }
 
 /// How a check ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// What it says is proved.
@@ -128,7 +127,8 @@ impl Verdict {
 }
 
 /// One check and how it ended.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CheckReport {
     /// The layer whose promise it is.
     pub layer: String,
@@ -151,7 +151,8 @@ pub struct CheckReport {
 }
 
 /// How many checks ended how.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Counts {
     /// Passed.
     pub passed: usize,
@@ -177,11 +178,6 @@ impl Counts {
         }
         counts
     }
-}
-
-/// The JSON Schema of [`Report`], which is also `docs/verify-report.schema.json`.
-pub fn schema() -> serde_json::Value {
-    schemars::schema_for!(Report).to_value()
 }
 
 #[cfg(test)]
@@ -221,7 +217,6 @@ mod tests {
             ),
         ];
         Report {
-            schema_version: SCHEMA_VERSION,
             date: "2026-11-22T20:00:00Z".to_owned(),
             variant: "slim".to_owned(),
             layer: "04-pytorch".to_owned(),
@@ -261,17 +256,5 @@ mod tests {
     #[test]
     fn ok_for_ci() {
         insta::assert_snapshot!(junit(&report()).unwrap());
-    }
-
-    /// A document of another shape wants another version.
-    #[test]
-    fn ok_schema_has_the_version_and_all_fields() {
-        let schema = schema();
-        let document = serde_json::to_value(report()).unwrap();
-        assert_eq!(document["schema_version"], SCHEMA_VERSION);
-        let properties = schema["properties"].as_object().unwrap();
-        for (field, _) in document.as_object().unwrap() {
-            assert!(properties.contains_key(field), "{field}");
-        }
     }
 }

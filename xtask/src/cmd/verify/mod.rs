@@ -15,15 +15,16 @@ use chrono::{DateTime, SecondsFormat, Utc};
 
 use self::choose::Chosen;
 use self::place::Place;
-use super::select::{self, Variant};
 use crate::cli::{GpuMode, VerifyArgs};
+use crate::document;
+use crate::select::{self, Variant};
 use factory_base::ctx::Ctx;
 use factory_base::error;
 use factory_base::ui;
 use factory_model::layer::{self, LAST, LayerName};
 use factory_model::layers::Layers;
 use factory_verify::check::{Body, Check};
-use factory_verify::report::{self, CheckReport, Counts, Report, SCHEMA_VERSION, Verdict};
+use factory_verify::report::{self, CheckReport, Counts, Report, Verdict};
 
 /// What every step of one run needs to know.
 struct Run<'a> {
@@ -69,7 +70,6 @@ pub(super) fn run(ctx: &Ctx, args: &VerifyArgs) -> Result<()> {
         checks.extend(gpu_memory::check(&run, &place)?);
     }
     let report = Report {
-        schema_version: SCHEMA_VERSION,
         date: date.to_rfc3339_opts(SecondsFormat::Secs, true),
         variant: run.variant.label(),
         layer: run.layer().to_string(),
@@ -166,20 +166,17 @@ fn tell(ctx: &Ctx, report: &CheckReport) {
 
 /// Writes the report in every form that was asked for; what is not right is the error.
 fn finish(run: &Run<'_>, report: &Report) -> Result<()> {
-    let json = serde_json::to_string_pretty(report)?;
-    let on_stdout = run.ctx.json;
-    if let Some(path) = run.args.json.as_deref().filter(|_| !on_stdout) {
-        write(run.ctx, path, &json)?;
+    if let Some(path) = &run.args.report {
+        write(run.ctx, path, &document::pretty(report)?)?;
     }
     if let Some(path) = &run.args.junit {
         write(run.ctx, path, &report::junit(report)?)?;
     }
-    let text = if on_stdout {
-        json
+    if run.ctx.json {
+        document::print(run.ctx, report)?;
     } else {
-        report::table(report)
-    };
-    run.ctx.ui.data(text)?;
+        run.ctx.ui.data(report::table(report))?;
+    }
     let Some(message) = report::failures(report) else {
         return Ok(());
     };
@@ -190,13 +187,11 @@ fn finish(run: &Run<'_>, report: &Report) -> Result<()> {
         run.layer().short(),
         run.variant.arguments()
     );
-    for (option, value) in [
-        ("--runtime", &run.args.runtime),
-        ("--image", &run.args.image),
-    ] {
-        if let Some(value) = value {
-            again.push_str(&format!(" {option} {value}"));
-        }
+    if let Some(runtime) = run.args.runtime {
+        again.push_str(&format!(" --runtime {runtime}"));
+    }
+    if let Some(image) = &run.args.image {
+        again.push_str(&format!(" --image {image}"));
     }
     Err(error::not_right(message)
         .hint(format!("run one of them alone: `{again}`"))

@@ -6,8 +6,9 @@ use anyhow::Result;
 use comfy_image::image::Image;
 
 use super::Run;
-use crate::cli::GpuMode;
-use crate::cmd::{load, realize};
+use crate::cli::{GpuMode, Runtime};
+use crate::loading;
+use crate::realize;
 use factory_base::error;
 use factory_base::process;
 use factory_model::lock::PythonLock;
@@ -17,9 +18,6 @@ use factory_verify::engine::{Engine, EngineImage, EngineKind, Invocation, Runner
 use factory_verify::report::{
     CheckReport, DeviceReport, GpuReport, ImageReport, RuntimeReport, Verdict,
 };
-
-/// The word for the host in `--runtime`.
-const HOST: &str = "host";
 
 /// Prints the name of each installed distribution.
 const LIST_DISTRIBUTIONS: &str = "import importlib.metadata\n\
@@ -46,11 +44,10 @@ struct ImageInEngine {
 impl Place {
     /// Builds, loads and starts what the user's words ask for.
     pub(super) fn find(run: &Run<'_>) -> Result<Self> {
-        if run.args.runtime.as_deref() == Some(HOST) {
-            return Self::host(run);
-        }
-        let engine = match run.args.runtime.as_deref() {
-            Some(name) => Engine::require(kind(name)?)?,
+        let engine = match run.args.runtime {
+            Some(Runtime::Host) => return Self::host(run),
+            Some(Runtime::Docker) => Engine::require(EngineKind::Docker)?,
+            Some(Runtime::Podman) => Engine::require(EngineKind::Podman)?,
             None => Engine::first()?.ok_or_else(|| {
                 error::environment(
                     "no container engine answers: neither `docker info` nor `podman info` succeeds",
@@ -201,7 +198,7 @@ impl Place {
     pub(super) fn runtime_report(&self) -> Result<RuntimeReport> {
         let version = match &self.engine {
             Some(engine) => engine.version()?,
-            None => HOST.to_owned(),
+            None => self.runner.to_string(),
         };
         Ok(RuntimeReport {
             name: self.runner.to_string(),
@@ -236,16 +233,6 @@ fn not(n: usize) -> String {
     }
 }
 
-fn kind(name: &str) -> Result<EngineKind> {
-    let kind = name.parse::<EngineKind>();
-    kind.map_err(|_| {
-        error::bad_input(format!(
-            "`{name}` is not a runtime (`docker`, `podman`, `host`)"
-        ))
-        .into()
-    })
-}
-
 /// The image that the user names, whatever it is.
 fn named(engine: &Engine, name: &str) -> Result<ImageInEngine> {
     match engine.inspect(name)? {
@@ -269,7 +256,7 @@ fn as_built(run: &Run<'_>, engine: &Engine) -> Result<ImageInEngine> {
     let image = &realized.image;
     let reference = image.reference.to_string();
     if engine.inspect(&reference)?.is_none() {
-        load::load(run.ctx, engine, &realized)?;
+        loading::load(run.ctx, engine, &realized)?;
     }
     let found = engine.inspect(&reference)?;
     let found = found
