@@ -151,6 +151,42 @@ fn ok_the_project_s_address_is_one_setting() {
     );
 }
 
+/// A newcomer finds each crate and each file of `nix/` in ARCHITECTURE.md.
+#[test]
+fn ok_the_code_map_is_complete() {
+    let files = files();
+    let map = &files["ARCHITECTURE.md"];
+    let pieces: BTreeSet<String> = files
+        .keys()
+        .filter_map(|path| {
+            let mut parts = path.split('/');
+            match (parts.next()?, parts.next()?, parts.next()) {
+                ("crates", name, Some(_)) => Some(format!("crates/{name}")),
+                ("nix", name, None) => name
+                    .strip_suffix(".nix")
+                    .filter(|name| *name != "default")
+                    .map(str::to_owned),
+                _ => None,
+            }
+        })
+        .collect();
+    assert!(pieces.len() > 40, "{pieces:?}");
+    let missing: Vec<&String> = pieces
+        .iter()
+        .filter(|piece| !map.contains(&format!("`{piece}`")))
+        .collect();
+    assert!(missing.is_empty(), "not in ARCHITECTURE.md: {missing:?}");
+    // And what it names is there.
+    let stale: Vec<&str> = map
+        .split('`')
+        .skip(1)
+        .step_by(2)
+        .filter(|name| name.starts_with("crates/") || name.starts_with("xtask/"))
+        .filter(|name| !root().join(name).exists())
+        .collect();
+    assert!(stale.is_empty(), "ARCHITECTURE.md names {stale:?}");
+}
+
 /// `[text](target)` of a Markdown file, without addresses and anchors.
 fn links(text: &str) -> impl Iterator<Item = &str> {
     text.split("](").skip(1).filter_map(|rest| {
