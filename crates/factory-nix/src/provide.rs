@@ -15,7 +15,7 @@ use factory_base::fs::{Lock, write_atomic};
 use factory_base::process;
 use factory_base::ui;
 use factory_fetch::{Downloader, Http, Job, Locations, Progress, deb};
-use factory_model::lock::{DebianLock, Origin, Sha256};
+use factory_model::lock::{self, DebianLock, Origin, Sha256};
 
 /// The oldest version that the tests run with.
 const OLDEST: (u64, u64) = (2, 26);
@@ -136,8 +136,9 @@ impl Pinned {
     fn read(ctx: &Ctx, file: &str) -> Result<Self> {
         let path = ctx.locks().join("debian").join(file);
         let text = fs_err::read_to_string(&path)?;
-        let packages = toml::from_str(&text)
-            .map_err(|source| bad_input(format!("cannot read `{}`: {source}", path.display())))?;
+        let packages = lock::parse(&text)
+            .map_err(|source| bad_input(format!("cannot read `{}`: {source}", path.display())))?
+            .lock;
         let mut short_hash = Sha256::of(text.as_bytes()).to_string();
         short_hash.truncate(12);
         Ok(Self {

@@ -1,7 +1,9 @@
 //! Resolves lists into locks: apt for Debian, uv for Python.
 
 mod checkout;
+mod committed;
 pub mod debian;
 pub mod python;
 
 pub use checkout::layers;
+pub use committed::Checked;

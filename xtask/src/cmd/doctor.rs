@@ -11,7 +11,7 @@ use factory_base::error;
 use factory_base::process;
 use factory_base::ui;
 use factory_fetch::{Http, Indexes, Mirrors, Request, git};
-use factory_model::lock::SourcesLock;
+use factory_model::lock::{self, SourcesLock};
 use factory_nix::Nix;
 use factory_verify::engine::EngineKind;
 
@@ -430,10 +430,11 @@ fn first_git_url(ctx: &Ctx) -> Result<Option<String>> {
     if !path.is_file() {
         return Ok(None);
     }
-    let lock: SourcesLock = toml::from_str(&fs_err::read_to_string(&path)?).map_err(|source| {
-        error::bad_input(format!("cannot read `{}`: {source}", path.display()))
-    })?;
-    Ok(lock.git.into_values().next().map(|tree| tree.url))
+    let sources =
+        lock::parse::<SourcesLock>(&fs_err::read_to_string(&path)?).map_err(|source| {
+            error::bad_input(format!("cannot read `{}`: {source}", path.display()))
+        })?;
+    Ok(sources.lock.git.into_values().next().map(|tree| tree.url))
 }
 
 /// What a program said last is what it stumbled over.

@@ -12,6 +12,7 @@ use factory_base::error;
 use factory_base::fs::Lock;
 use factory_model::list;
 use factory_model::lock::{self, Diff};
+use factory_resolve::Checked;
 use factory_resolve::debian;
 use factory_resolve::python;
 
@@ -21,6 +22,21 @@ struct Update {
     text: String,
     diff: Diff,
     is_written: bool,
+}
+
+impl Update {
+    /// `name` is the path below `package-lists/locks`, without `.toml`.
+    fn new(ctx: &Ctx, name: &str, text: String, diff: Diff) -> Result<Self> {
+        let path = ctx.locks().join(format!("{name}.toml"));
+        // An edited lock is written again, also when the edit changed nothing that is read.
+        let is_written = !path.exists() || fs_err::read_to_string(&path)? != text;
+        Ok(Self {
+            path,
+            text,
+            diff,
+            is_written,
+        })
+    }
 }
 
 pub(crate) fn run(ctx: &Ctx, args: &UpdateLocksArgs) -> Result<()> {
@@ -107,28 +123,20 @@ fn debian_updates(ctx: &Ctx, args: &UpdateLocksArgs) -> Result<Vec<Update>> {
     let mut updates = Vec::new();
     if let Some(seed) = roots.iter().find(|update| update.name == "seed") {
         let (old, new) = debian::update_seed(ctx, &seed.new)?;
-        updates.push(Update {
-            path: ctx.locks().join("seed.toml"),
-            text: debian::seed_text(&new)?,
-            diff: Diff {
-                lock: "seed".to_owned(),
-                is_new: old.is_none(),
-                ..Diff::default()
-            },
-            is_written: old.as_ref() != Some(&new),
-        });
+        let diff = Diff {
+            lock: "seed".to_owned(),
+            is_new: old.is_none(),
+            ..Diff::default()
+        };
+        updates.push(Update::new(ctx, "seed", lock::text(&new)?, diff)?);
     }
     let roots: Result<Vec<Update>> = roots
         .into_iter()
         .map(|update| {
             let name = format!("debian/{}", update.name);
             let old = update.old.as_ref().map(lock::DebianLock::entries);
-            Ok(Update {
-                path: ctx.locks().join(format!("{name}.toml")),
-                text: update.text()?,
-                diff: lock::diff(&name, old.as_deref(), &update.new.entries()),
-                is_written: update.old.as_ref() != Some(&update.new),
-            })
+            let diff = lock::diff(&name, old.as_deref(), &update.new.entries());
+            Update::new(ctx, &name, lock::text(&update.new)?, diff)
         })
         .collect();
     updates.extend(roots?);
@@ -136,16 +144,11 @@ fn debian_updates(ctx: &Ctx, args: &UpdateLocksArgs) -> Result<Vec<Update>> {
 }
 
 fn sources_update(ctx: &Ctx) -> Result<Vec<Update>> {
-    let (old, new) = python::update_sources(ctx)?;
-    let entries = |text: &str| toml::from_str(text).map(|lock: lock::SourcesLock| lock.entries());
-    // One that cannot be read is replaced, whatever it held.
-    let old_entries = old.as_deref().and_then(|text| entries(text).ok());
-    Ok(vec![Update {
-        path: ctx.locks().join("sources.toml"),
-        diff: lock::diff("sources", old_entries.as_deref(), &entries(&new)?),
-        is_written: old.as_ref() != Some(&new),
-        text: new,
-    }])
+    let python::SourcesUpdate { old, new } = python::update_sources(ctx)?;
+    let old = old.as_ref().map(lock::SourcesLock::entries);
+    let diff = lock::diff("sources", old.as_deref(), &new.entries());
+    let update = Update::new(ctx, "sources", lock::text(&new)?, diff)?;
+    Ok(vec![update])
 }
 
 fn python_updates(ctx: &Ctx, args: &UpdateLocksArgs) -> Result<Vec<Update>> {
@@ -159,16 +162,8 @@ fn python_updates(ctx: &Ctx, args: &UpdateLocksArgs) -> Result<Vec<Update>> {
         .map(|update| {
             let name = format!("python/{}", update.name);
             let old = update.old.as_ref().map(lock::PythonLock::entries);
-            let path = ctx.locks().join(format!("{name}.toml"));
-            let text = update.text()?;
-            // An edited lock is written again, also when the edit changed nothing that is read.
-            let is_written = !path.exists() || fs_err::read_to_string(&path)? != text;
-            Ok(Update {
-                path,
-                text,
-                diff: lock::diff(&name, old.as_deref(), &update.new.entries()),
-                is_written,
-            })
+            let diff = lock::diff(&name, old.as_deref(), &update.new.entries());
+            Update::new(ctx, &name, lock::text(&update.new)?, diff)
         })
         .collect()
 }
@@ -209,18 +204,11 @@ fn check(ctx: &Ctx, args: &UpdateLocksArgs) -> Result<()> {
 
 /// Compares lists and locks, without network.
 fn compare(ctx: &Ctx, args: &UpdateLocksArgs) -> Result<CheckedLocks> {
-    let mut stale = debian::check(ctx)?;
-    if !debian::is_seed_current(ctx)? {
-        stale.push("seed".to_owned());
-    }
-    if !python::check_sources(ctx)? {
-        stale.push("sources".to_owned());
-    }
-    let python::Checked {
-        stale: stale_python,
-        edited,
-    } = python::check(ctx, &args.variants)?;
-    stale.extend(stale_python);
+    let mut checked = debian::check(ctx)?;
+    checked.extend(debian::check_seed(ctx)?);
+    checked.extend(python::check_sources(ctx)?);
+    checked.extend(python::check(ctx, &args.variants)?);
+    let Checked { stale, edited } = checked;
     let exclusions = python::check_exclusions(ctx, &debian::image_packages(ctx)?, &stale)?;
     Ok(CheckedLocks {
         stale,

@@ -7,6 +7,7 @@ use factory_base::ctx::Ctx;
 use factory_base::error::{Kind, kind_of};
 use factory_base::ui::Ui;
 use factory_model::layers::Layers;
+use factory_model::lock;
 use xtask::cli::Cli;
 
 use crate::support::Sandbox;
@@ -221,4 +222,140 @@ fn err_upgrade_of_unknown_package() {
         text.starts_with("no lock has a package `numpi`; nearest: numpy"),
         "{text}"
     );
+}
+
+/// One scalar of a TOML document: its path without places in arrays, and where it stands.
+struct Leaf {
+    kind: String,
+    span: std::ops::Range<usize>,
+}
+
+/// All scalars of a lock, in the order of the file.
+fn leaves(text: &str) -> Vec<Leaf> {
+    use toml::de::DeValue;
+    fn walk(kind: &str, value: &toml::Spanned<DeValue<'_>>, found: &mut Vec<Leaf>) {
+        match value.get_ref() {
+            DeValue::Array(items) => items.iter().for_each(|item| walk(kind, item, found)),
+            DeValue::Table(table) => {
+                for (key, value) in table {
+                    walk(&format!("{kind}.{}", key.get_ref()), value, found);
+                }
+            }
+            _ => found.push(Leaf {
+                kind: kind.to_owned(),
+                span: value.span(),
+            }),
+        }
+    }
+    let mut found = Vec::new();
+    let document = toml::de::DeTable::parse(text).unwrap();
+    for (key, value) in document.get_ref() {
+        walk(key.get_ref(), value, &mut found);
+    }
+    found.sort_by_key(|leaf| leaf.span.start);
+    found
+}
+
+/// The text with another scalar of the same type, and of the same form, in one place.
+fn mutated(text: &str, leaf: &Leaf) -> String {
+    let old = &text[leaf.span.clone()];
+    let new = match old {
+        "true" => "false".to_owned(),
+        "false" => "true".to_owned(),
+        "\"\"" => "\"x\"".to_owned(),
+        _ => {
+            // The last letter or digit becomes another one.
+            let at = old.rfind(|c: char| c.is_ascii_alphanumeric()).unwrap();
+            let other = match &old[at..=at] {
+                "0" => "1",
+                digit if digit.parse::<u8>().is_ok() => "0",
+                "a" => "b",
+                _ => "a",
+            };
+            format!("{}{other}{}", &old[..at], &old[at + 1..])
+        }
+    };
+    assert_ne!(new, old);
+    format!(
+        "{}{new}{}",
+        &text[..leaf.span.start],
+        &text[leaf.span.end..]
+    )
+}
+
+/// All lock files of a checkout.
+fn lock_files(directory: &Path) -> Vec<std::path::PathBuf> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(directory).unwrap().map(Result::unwrap) {
+        if entry.file_type().unwrap().is_dir() {
+            files.extend(lock_files(&entry.path()));
+        } else {
+            files.push(entry.path());
+        }
+    }
+    files.sort();
+    files
+}
+
+#[test]
+fn err_any_edited_value_breaks_the_seal() {
+    let sandbox = Sandbox::new();
+    let files = lock_files(&sandbox.ctx.locks());
+    assert!(files.len() > 15, "{files:?}");
+    for file in files {
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert!(lock::is_sealed(&text), "{}", file.display());
+        // The long ones repeat the same few fields, so one value in sixteen is enough of them.
+        let step = if text.len() > 32 << 10 { 16 } else { 1 };
+        for leaf in leaves(&text).iter().step_by(step) {
+            let edited = mutated(&text, leaf);
+            assert!(
+                !lock::is_sealed(&edited),
+                "{}: {}",
+                file.display(),
+                leaf.kind
+            );
+        }
+    }
+}
+
+/// Each kind of field, in the first lock of each kind that has it.
+#[test]
+fn err_check_names_the_lock_with_an_edited_field() {
+    let sandbox = checkout();
+    let locks = sandbox.ctx.locks();
+    let mut seen = std::collections::BTreeSet::new();
+    for file in lock_files(&locks) {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let name = file.strip_prefix(&locks).unwrap();
+        let of_kind = match name.parent().and_then(Path::to_str) {
+            Some("") | None => name.display().to_string(),
+            Some(directory) => directory.to_owned(),
+        };
+        for leaf in leaves(&text) {
+            // Tables of `sources.toml` have names of their own at the second place.
+            let mut words: Vec<&str> = leaf.kind.split('.').collect();
+            if of_kind == "sources.toml" && words.len() > 2 {
+                words[1] = "*";
+                words.truncate(3);
+            }
+            if !seen.insert((of_kind.clone(), words.join("."))) {
+                continue;
+            }
+            std::fs::write(&file, mutated(&text, &leaf)).unwrap();
+            let said = run(&sandbox.ctx, &["--check"]);
+            std::fs::write(&file, &text).unwrap();
+            let (kind, message) =
+                said.unwrap_or_else(|| panic!("{}: {} was edited", name.display(), leaf.kind));
+            let shown = format!("package-lists/locks/{}", name.display());
+            assert!(message.contains(&shown), "{}: {message}", leaf.kind);
+            assert!(
+                matches!(kind, Kind::NotRight | Kind::BadInput),
+                "{}: {message}",
+                leaf.kind
+            );
+        }
+    }
+    // Fields of five kinds of locks; fewer would mean that the walk stopped early.
+    assert!(seen.len() > 40, "{}: {seen:?}", seen.len());
 }

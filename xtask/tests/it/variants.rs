@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use factory_model::layer::LayerName;
-use factory_model::lock::{Origin, PythonLock};
+use factory_model::lock::{self, Origin, PythonLock};
 use factory_nix::missing_sources;
 use factory_resolve::python::Variants;
 
@@ -28,7 +28,9 @@ fn ok_direct_wheels_are_sources_with_their_url() {
     let sandbox = Sandbox::new();
     let Some(nix) = sandbox.nix() else { return };
     let lock = sandbox.ctx.locks().join("python/pt210.toml");
-    let lock: PythonLock = toml::from_str(&std::fs::read_to_string(lock).unwrap()).unwrap();
+    let lock: PythonLock = lock::parse(&std::fs::read_to_string(lock).unwrap())
+        .unwrap()
+        .lock;
     let mut wanted: BTreeMap<String, Origin> = BTreeMap::new();
     for package in lock.packages {
         if let Some(url) = package.url {

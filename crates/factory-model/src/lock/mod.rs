@@ -1,6 +1,7 @@
 //! The committed locks as types: registry, file name, size and SHA-256, never a host.
 //!
-//! Pure: text in, types out. Nix reads the same files with `builtins.fromTOML`.
+//! Pure: text in, types out. Nix reads the same files with `builtins.fromTOML`. [`text`] writes
+//! every lock with a checksum of its lines, and [`parse`] says whether it still holds.
 
 mod diff;
 mod names;
@@ -12,11 +13,11 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use diff::{Diff, Entry, diff};
-pub use seal::{is_sealed, seal};
+pub use seal::{Sealed, is_sealed, parse, text};
 pub use sha256::{Sha256, SriSha256};
 
 /// First lines of each lock file.
-pub const PREAMBLE: &str = "# Written by `cargo xtask update-locks`; do not edit.\n";
+const PREAMBLE: &str = "# Written by `cargo xtask update-locks`; do not edit.\n";
 
 /// `package-lists/locks/debian/ROOT.toml`: what one Debian root adds to the root it stands on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,7 +76,7 @@ impl DebianLock {
 }
 
 /// `package-lists/locks/python/VARIANT.toml`: every distribution of one variant.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PythonLock {
     /// 1.
@@ -84,9 +85,6 @@ pub struct PythonLock {
     pub python: String,
     /// SHA-256 over the lists, constraints and variant definition it was resolved from.
     pub list_sha256: Sha256,
-    /// What [`seal`] wrote; [`is_sealed`] compares it with the text.
-    #[serde(default, skip_serializing)]
-    pub content_sha256: serde::de::IgnoredAny,
     /// Sorted by name.
     #[serde(default, rename = "package")]
     pub packages: Vec<PythonPackage>,
@@ -360,7 +358,6 @@ mod tests {
             schema_version: 1,
             python: "cp314t".into(),
             list_sha256: Sha256::from_bytes([1; 32]),
-            content_sha256: serde::de::IgnoredAny,
             packages: vec![PythonPackage {
                 name: "numpy".into(),
                 version: "2.5.5".into(),

@@ -10,10 +10,7 @@ mod solve;
 
 pub use apt::download;
 pub use config::{Config, Root};
-pub use seed::{
-    SeedLock, is_current as is_seed_current, read as read_seed, text as seed_text,
-    update as update_seed,
-};
+pub use seed::{SeedLock, check as check_seed, update as update_seed};
 pub use solve::{Options, RootUpdate, check, image_packages, update};
 
 /// Where the machine's apt gets Debian's archives from.

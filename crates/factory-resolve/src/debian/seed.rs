@@ -10,12 +10,15 @@ use base64::Engine as _;
 use serde::{Deserialize, Serialize};
 
 use super::apt::download;
+use crate::committed::{self, Checked};
 use factory_base::ctx::Ctx;
 use factory_base::error;
 use factory_fetch::nar_hash;
 use factory_fetch::{Mirrors, deb};
-use factory_model::lock::{DebianLock, DebianPackage, PREAMBLE, Sha256};
+use factory_model::lock::{DebianLock, DebianPackage, Sealed, Sha256};
 
+/// Its name below `package-lists/locks`.
+const LOCK: &str = "seed";
 /// Debian's path of the binary.
 const MEMBER: &str = "usr/bin/busybox";
 
@@ -39,14 +42,8 @@ pub struct SeedLock {
 ///
 /// # Errors
 /// It cannot be read.
-pub fn read(ctx: &Ctx) -> Result<Option<SeedLock>> {
-    let path = ctx.locks().join("seed.toml");
-    if !path.exists() {
-        return Ok(None);
-    }
-    let lock = toml::from_str(&fs_err::read_to_string(&path)?)
-        .map_err(|source| error::bad_input(format!("`{}`: {source}", path.display())))?;
-    Ok(Some(lock))
+fn read(ctx: &Ctx) -> Result<Option<Sealed<SeedLock>>> {
+    committed::read(ctx, LOCK)
 }
 
 /// What `locks/seed.toml` must say for the locked deb; downloads the deb if it is another one.
@@ -60,33 +57,24 @@ pub fn update(ctx: &Ctx, root: &DebianLock) -> Result<(Option<SeedLock>, SeedLoc
         .first()
         .context("the root `seed` has no package")?;
     let new = match &old {
-        Some(old) if old.deb_sha256 == package.sha256 => old.clone(),
+        Some(old) if old.is_sealed && old.lock.deb_sha256 == package.sha256 => old.lock.clone(),
         _ => compute(package)?,
     };
-    Ok((old, new))
+    Ok((old.map(|old| old.lock), new))
 }
 
-/// Whether the seed's tree hash belongs to the locked deb; no network.
+/// Whether the seed's tree hash belongs to the locked deb, and is as it was written; no network.
 ///
 /// # Errors
 /// A lock cannot be read.
-pub fn is_current(ctx: &Ctx) -> Result<bool> {
-    let path = ctx.locks().join("debian/seed.toml");
-    if !path.exists() {
-        return Ok(false);
-    }
-    let root: DebianLock = toml::from_str(&fs_err::read_to_string(&path)?)
-        .map_err(|source| error::bad_input(format!("`{}`: {source}", path.display())))?;
-    let locked = root.packages.first().map(|package| package.sha256);
-    Ok(read(ctx)?.map(|seed| seed.deb_sha256) == locked)
-}
-
-/// The file's text.
-///
-/// # Errors
-/// It cannot be written as TOML: a bug.
-pub fn text(lock: &SeedLock) -> Result<String> {
-    Ok(format!("{PREAMBLE}\n{}", toml::to_string(lock)?))
+pub fn check(ctx: &Ctx) -> Result<Checked> {
+    let root = committed::read::<DebianLock>(ctx, "debian/seed")?;
+    let package = root.as_ref().and_then(|root| root.lock.packages.first());
+    let mut checked = Checked::default();
+    checked.add(LOCK.to_owned(), read(ctx)?.as_ref(), |seed| {
+        package.is_some_and(|package| package.sha256 == seed.deb_sha256)
+    });
+    Ok(checked)
 }
 
 fn compute(package: &DebianPackage) -> Result<SeedLock> {

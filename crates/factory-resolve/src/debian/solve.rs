@@ -7,12 +7,13 @@ use anyhow::{Context as _, Result};
 
 use super::apt::{Apt, Chosen};
 use super::config::{Config, parse_list};
+use crate::committed::{self, Checked};
 use factory_base::ctx::Ctx;
 use factory_base::error;
 use factory_model::deb822::stanzas;
 use factory_model::layer::LayerName;
 use factory_model::list::{self, Fault, Line};
-use factory_model::lock::{DebianLock, DebianPackage, PREAMBLE};
+use factory_model::lock::{DebianLock, DebianPackage, Sealed};
 
 /// What may change.
 #[derive(Debug, Clone, Default)]
@@ -36,20 +37,16 @@ pub struct RootUpdate {
     pub new: DebianLock,
 }
 
-impl RootUpdate {
-    /// The file's text.
-    ///
-    /// # Errors
-    /// The lock cannot be written as TOML: a bug.
-    pub fn text(&self) -> Result<String> {
-        Ok(format!("{PREAMBLE}\n{}", toml::to_string(&self.new)?))
-    }
-}
-
 struct Inputs {
     config: Config,
     lists: BTreeMap<String, Vec<Line>>,
-    locks: BTreeMap<String, DebianLock>,
+    locks: BTreeMap<String, Sealed<DebianLock>>,
+}
+
+impl Inputs {
+    fn old(&self, root: &str) -> Option<DebianLock> {
+        self.locks.get(root).map(|found| found.lock.clone())
+    }
 }
 
 /// A package of the indexes.
@@ -58,19 +55,19 @@ struct Indexed<'a> {
     stanza: factory_model::deb822::Stanza<'a>,
 }
 
-/// Names of the roots whose lock does not belong to the lists as they are; no network.
+/// Compares lists and locks; no network.
 ///
 /// # Errors
 /// An unreadable or wrong list or lock.
-pub fn check(ctx: &Ctx) -> Result<Vec<String>> {
+pub fn check(ctx: &Ctx) -> Result<Checked> {
     let inputs = read(ctx)?;
-    Ok(inputs
-        .config
-        .order()
-        .into_iter()
-        .filter(|name| !is_current(&inputs, name))
-        .map(|name| format!("debian/{name}"))
-        .collect())
+    let mut checked = Checked::default();
+    for name in inputs.config.order() {
+        checked.add(format!("debian/{name}"), inputs.locks.get(name), |lock| {
+            lock.list_sha256 == inputs.config.list_sha256(name, &inputs.lists)
+        });
+    }
+    Ok(checked)
 }
 
 /// Names of the packages that are locked for the image's layers (roots `NN-name`).
@@ -81,7 +78,7 @@ pub fn image_packages(ctx: &Ctx) -> Result<BTreeSet<String>> {
     let locks = read(ctx)?.locks.into_iter();
     Ok(locks
         .filter(|(root, _)| root.parse::<LayerName>().is_ok())
-        .flat_map(|(_, lock)| lock.packages)
+        .flat_map(|(_, found)| found.lock.packages)
         .map(|package| package.name)
         .collect())
 }
@@ -155,7 +152,7 @@ fn solve_all(
     for name in order {
         ctx.check_interrupted()?;
         if !stale.contains(name) {
-            new.insert((*name).to_owned(), inputs.locks[*name].clone());
+            new.insert((*name).to_owned(), inputs.locks[*name].lock.clone());
             continue;
         }
         let started = std::time::Instant::now();
@@ -220,7 +217,7 @@ fn solve_all(
         .filter_map(|name| {
             Some(RootUpdate {
                 name: (*name).to_owned(),
-                old: inputs.locks.get(*name).cloned(),
+                old: inputs.old(name),
                 new: new.remove(*name)?,
             })
         })
@@ -242,15 +239,8 @@ fn read(ctx: &Ctx) -> Result<Inputs> {
             }
             Err(found) => faults.extend(found),
         }
-        let path = ctx.locks().join(format!("debian/{name}.toml"));
-        if path.exists() {
-            let lock: DebianLock =
-                toml::from_str(&fs_err::read_to_string(&path)?).with_context(|| {
-                    error::bad_input(format!("cannot read the lock `{}`", path.display())).hint(
-                        "restore it from git, or delete it and run `cargo xtask update-locks`",
-                    )
-                })?;
-            locks.insert(name.clone(), lock);
+        if let Some(found) = committed::read(ctx, &format!("debian/{name}"))? {
+            locks.insert(name.clone(), found);
         }
     }
     if faults.is_empty() {
@@ -268,7 +258,10 @@ fn is_current(inputs: &Inputs, name: &str) -> bool {
     inputs
         .locks
         .get(name)
-        .is_some_and(|lock| lock.list_sha256 == inputs.config.list_sha256(name, &inputs.lists))
+        .filter(|found| found.is_sealed)
+        .is_some_and(|found| {
+            found.lock.list_sha256 == inputs.config.list_sha256(name, &inputs.lists)
+        })
 }
 
 /// The roots whose lock holds a package that is to be upgraded.
@@ -276,8 +269,9 @@ fn upgrades_in_locks<'a>(inputs: &'a Inputs, options: &Options) -> BTreeSet<&'a 
     inputs
         .locks
         .iter()
-        .filter(|(_, lock)| {
-            lock.packages
+        .filter(|(_, found)| {
+            let packages = &found.lock.packages;
+            packages
                 .iter()
                 .any(|package| options.upgrade_packages.contains(&package.name))
         })
@@ -290,8 +284,8 @@ fn unchanged(inputs: &Inputs, order: &[&str]) -> Vec<RootUpdate> {
         .iter()
         .map(|name| RootUpdate {
             name: (*name).to_owned(),
-            old: inputs.locks.get(*name).cloned(),
-            new: inputs.locks[*name].clone(),
+            old: inputs.old(name),
+            new: inputs.locks[*name].lock.clone(),
         })
         .collect()
 }
@@ -364,7 +358,7 @@ fn preferences(
             .locks
             .get(root)
             .into_iter()
-            .flat_map(|lock| &lock.packages)
+            .flat_map(|found| &found.lock.packages)
             .filter(|package| !options.upgrade_packages.contains(&package.name))
             .map(|package| (package.name.as_str(), package.version.as_str()))
             .filter(|(name, _)| !present.contains_key(name))

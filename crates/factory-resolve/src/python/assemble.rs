@@ -143,7 +143,6 @@ pub(super) fn assemble(
             job.variant.abi.to_string()
         },
         list_sha256,
-        content_sha256: serde::de::IgnoredAny,
         packages,
         git,
         bundle,

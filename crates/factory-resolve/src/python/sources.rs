@@ -5,9 +5,13 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use serde::Deserialize;
 
+use crate::committed::{self, Checked};
 use factory_base::ctx::Ctx;
 use factory_base::error;
-use factory_model::lock::{GitTree, PREAMBLE, SourcesLock, Tarball, Weights};
+use factory_model::lock::{GitTree, Sealed, SourcesLock, Tarball, Weights};
+
+/// Its lock, below `package-lists/locks`.
+const LOCK: &str = "sources";
 
 /// `package-lists/sources.toml`.
 #[derive(Debug, Clone, Deserialize)]
@@ -95,13 +99,43 @@ pub(super) fn read(ctx: &Ctx) -> Result<Sources> {
     Ok(sources)
 }
 
-/// The lock that belongs to `sources.toml`: (text on disk or nothing, text as it should be).
+/// `locks/sources.toml`, before and after.
+#[derive(Debug, Clone)]
+pub struct SourcesUpdate {
+    /// The committed lock; `None` also for one that cannot be read, for it is replaced
+    /// whatever it holds.
+    pub old: Option<SourcesLock>,
+    /// What `sources.toml` says that it should be.
+    pub new: SourcesLock,
+}
+
+/// The lock that belongs to `sources.toml`.
 ///
 /// # Errors
 /// `sources.toml` cannot be read or is wrong.
-pub fn update(ctx: &Ctx) -> Result<(Option<String>, String)> {
-    let sources = read(ctx)?;
-    let lock = SourcesLock {
+pub fn update(ctx: &Ctx) -> Result<SourcesUpdate> {
+    let new = locked(read(ctx)?);
+    let old = committed::read(ctx, LOCK).ok().flatten();
+    Ok(SourcesUpdate {
+        old: old.map(|found: Sealed<SourcesLock>| found.lock),
+        new,
+    })
+}
+
+/// Whether the lock belongs to `sources.toml`, and is as it was written; no network.
+///
+/// # Errors
+/// `sources.toml` or the lock cannot be read or is wrong.
+pub fn check(ctx: &Ctx) -> Result<Checked> {
+    let new = locked(read(ctx)?);
+    let mut checked = Checked::default();
+    let found = committed::read::<SourcesLock>(ctx, LOCK)?;
+    checked.add(LOCK.to_owned(), found.as_ref(), |lock| *lock == new);
+    Ok(checked)
+}
+
+fn locked(sources: Sources) -> SourcesLock {
+    SourcesLock {
         schema_version: 1,
         tarball: sources.tarball,
         git: sources
@@ -124,21 +158,5 @@ pub fn update(ctx: &Ctx) -> Result<(Option<String>, String)> {
             })
             .collect(),
         weights: sources.weights,
-    };
-    let path = ctx.locks().join("sources.toml");
-    let old = if path.exists() {
-        Some(fs_err::read_to_string(path)?)
-    } else {
-        None
-    };
-    Ok((old, format!("{PREAMBLE}\n{}", toml::to_string(&lock)?)))
-}
-
-/// Whether the lock belongs to `sources.toml`; no network.
-///
-/// # Errors
-/// As [`update`].
-pub fn check(ctx: &Ctx) -> Result<bool> {
-    let (old, new) = update(ctx)?;
-    Ok(old.as_ref() == Some(&new))
+    }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 
 use super::assemble::{assemble, check_files};
 use super::explain::explain;
@@ -13,9 +13,10 @@ use super::uv::{Compile, Uv};
 use super::variants::Variant;
 use super::wheel::{Target, WheelFilename};
 use super::{exclusions, interpreter, resolution};
+use crate::committed::{self, Checked};
 use factory_base::ctx::Ctx;
 use factory_base::error;
-use factory_model::lock::{self, PREAMBLE, PythonLock, Sha256};
+use factory_model::lock::{PythonLock, Sealed, Sha256};
 
 /// glibc 2.41 of the base, Debian 13.
 const GLIBC_MINOR: u32 = 41;
@@ -42,26 +43,6 @@ pub struct VariantUpdate {
     pub new: PythonLock,
 }
 
-impl VariantUpdate {
-    /// The file's text.
-    ///
-    /// # Errors
-    /// The lock cannot be written as TOML: a bug.
-    pub fn text(&self) -> Result<String> {
-        let text = format!("{PREAMBLE}\n{}", toml::to_string(&self.new)?);
-        Ok(lock::seal(&text))
-    }
-}
-
-/// Locks that are not right, as `python/VARIANT`.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Checked {
-    /// They do not belong to the lists as they are, or are missing.
-    pub stale: Vec<String>,
-    /// They are not as they were written.
-    pub edited: Vec<String>,
-}
-
 /// Compares lists and locks; no network.
 ///
 /// # Errors
@@ -70,12 +51,10 @@ pub fn check(ctx: &Ctx, variants: &[String]) -> Result<Checked> {
     let inputs = read(ctx)?;
     let mut checked = Checked::default();
     for job in jobs(&inputs, variants)? {
-        let name = format!("python/{}", job.name);
-        match read_lock(ctx, job.name)? {
-            Some((_, false)) => checked.edited.push(name),
-            Some((lock, true)) if lock.list_sha256 == list_sha256(&inputs, &job) => {}
-            _ => checked.stale.push(name),
-        }
+        let found = read_lock(ctx, job.name)?;
+        checked.add(format!("python/{}", job.name), found.as_ref(), |lock| {
+            lock.list_sha256 == list_sha256(&inputs, &job)
+        });
     }
     Ok(checked)
 }
@@ -97,8 +76,8 @@ pub fn check_exclusions(
         if stale.contains(&format!("python/{name}")) {
             continue;
         }
-        if let Some((lock, _)) = read_lock(ctx, name)? {
-            locks.insert(name.as_str(), lock);
+        if let Some(found) = read_lock(ctx, name)? {
+            locks.insert(name.as_str(), found.lock);
         }
     }
     Ok(exclusions::faults(&inputs, &locks, debian))
@@ -114,7 +93,9 @@ pub fn update(ctx: &Ctx, options: &Options) -> Result<Vec<VariantUpdate>> {
     let mut updates = Vec::new();
     for job in jobs(&inputs, &options.variants)? {
         ctx.check_interrupted()?;
-        let (old, is_sealed) = read_lock(ctx, job.name)?.unzip();
+        let found = read_lock(ctx, job.name)?;
+        let is_sealed = found.as_ref().is_some_and(|found| found.is_sealed);
+        let old = found.map(|found| found.lock);
         let sha256 = list_sha256(&inputs, &job);
         let named = old.as_ref().is_some_and(|lock| {
             lock.packages
@@ -122,7 +103,7 @@ pub fn update(ctx: &Ctx, options: &Options) -> Result<Vec<VariantUpdate>> {
                 .any(|package| options.upgrade_packages.contains(&package.name))
         });
         if let Some(lock) = &old {
-            let is_current = lock.list_sha256 == sha256 && is_sealed == Some(true);
+            let is_current = lock.list_sha256 == sha256 && is_sealed;
             if is_current && !options.upgrade && !named {
                 updates.push(VariantUpdate {
                     name: job.name.to_owned(),
@@ -158,17 +139,8 @@ pub fn update(ctx: &Ctx, options: &Options) -> Result<Vec<VariantUpdate>> {
 ///
 /// # Errors
 /// It cannot be read.
-pub fn read_lock(ctx: &Ctx, name: &str) -> Result<Option<(PythonLock, bool)>> {
-    let path = ctx.locks().join(format!("python/{name}.toml"));
-    if !path.exists() {
-        return Ok(None);
-    }
-    let text = fs_err::read_to_string(&path)?;
-    let lock = toml::from_str(&text).with_context(|| {
-        error::bad_input(format!("cannot read the lock `{}`", path.display()))
-            .hint("restore it from git, or delete it and run `cargo xtask update-locks`")
-    })?;
-    Ok(Some((lock, lock::is_sealed(&text))))
+pub fn read_lock(ctx: &Ctx, name: &str) -> Result<Option<Sealed<PythonLock>>> {
+    committed::read(ctx, &format!("python/{name}"))
 }
 
 fn resolve(

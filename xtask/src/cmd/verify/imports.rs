@@ -157,8 +157,8 @@ fn known_to_any_lock(run: &Run<'_>) -> Result<BTreeSet<String>> {
         let Some(name) = name.and_then(|name| name.strip_suffix(".toml")) else {
             continue;
         };
-        if let Some((lock, _)) = python::read_lock(run.ctx, name)? {
-            names.extend(lock.names());
+        if let Some(found) = python::read_lock(run.ctx, name)? {
+            names.extend(found.lock.names());
         }
     }
     Ok(names)

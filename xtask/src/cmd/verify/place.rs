@@ -290,9 +290,10 @@ fn not_as_built(engine: &Engine, image: &Image, found: &EngineImage) -> error::F
 
 /// The lock of the variant, as its image has it; `None` where it has none yet.
 pub(super) fn python_lock(run: &Run<'_>) -> Result<Option<PythonLock>> {
-    let Some((mut lock, _)) = python::read_lock(run.ctx, &run.variant.name)? else {
+    let Some(found) = python::read_lock(run.ctx, &run.variant.name)? else {
         return Ok(None);
     };
+    let mut lock = found.lock;
     if run.variant.without_git {
         lock.git.clear();
     }
