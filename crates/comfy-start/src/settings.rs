@@ -1,0 +1,116 @@
+//! What the environment says, read once.
+
+use std::env;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::error::Error;
+
+/// Where the image keeps ComfyUI, its nodes and what belongs to them.
+pub const BUNDLE: &str = "/default-comfyui-bundle";
+/// The home directory in the image, and its volume.
+pub const HOME: &str = "/root";
+
+/// Holds what people set from outside.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The image's part: ComfyUI, nodes, weights.
+    pub bundle: PathBuf,
+    /// The home directory, which is the volume.
+    pub home: PathBuf,
+    /// `COMFYUI_DIR`: run this ComfyUI as it is.
+    pub comfyui_dir: Option<PathBuf>,
+    /// `COMFYUI_REPOSITORY`.
+    pub repository: String,
+    /// `COMFYUI_REVISION`; the image's own where there is none.
+    pub revision: Option<String>,
+    /// `PUID`, and `PGID` or the same.
+    pub account: Option<(u32, u32)>,
+    /// `CLI_ARGS`.
+    pub cli_args: String,
+    /// `STOP_SECONDS`: how long ComfyUI may take to end before it is killed.
+    pub stop: Duration,
+    /// `NVIDIA_REQUIRE_CUDA`: what the image asks of the driver.
+    pub require_cuda: Option<String>,
+    /// `SKIP_CHECKS=1` turns the checks of GPU and port off.
+    pub is_checking: bool,
+}
+
+/// ComfyUI's home, for images that fetch it at the first start.
+pub const REPOSITORY: &str = "https://github.com/Comfy-Org/ComfyUI";
+
+impl Settings {
+    /// Reads the environment.
+    ///
+    /// # Errors
+    ///
+    /// `PUID`, `PGID` or `STOP_SECONDS` is not a number.
+    pub fn from_environment() -> Result<Self, Error> {
+        let text = |name| env::var(name).ok().filter(|value| !value.is_empty());
+        let puid = number("PUID", text("PUID"))?;
+        let pgid = number("PGID", text("PGID"))?;
+        Ok(Self {
+            bundle: text("COMFY_START_BUNDLE")
+                .unwrap_or_else(|| BUNDLE.to_owned())
+                .into(),
+            home: text("COMFY_START_HOME")
+                .unwrap_or_else(|| HOME.to_owned())
+                .into(),
+            comfyui_dir: text("COMFYUI_DIR").map(PathBuf::from),
+            repository: text("COMFYUI_REPOSITORY").unwrap_or_else(|| REPOSITORY.to_owned()),
+            revision: text("COMFYUI_REVISION"),
+            account: puid
+                .filter(|puid| *puid != 0)
+                .map(|puid| (puid, pgid.unwrap_or(puid))),
+            cli_args: text("CLI_ARGS").unwrap_or_default(),
+            stop: stop(text("STOP_SECONDS"))?,
+            require_cuda: text("NVIDIA_REQUIRE_CUDA"),
+            is_checking: text("SKIP_CHECKS").is_none_or(|value| value != "1"),
+        })
+    }
+}
+
+fn number(name: &'static str, value: Option<String>) -> Result<Option<u32>, Error> {
+    // The two highest numbers mean "no change" and "nobody" to the kernel.
+    value
+        .map(|value| match value.parse() {
+            Ok(number) if number < u32::MAX - 1 => Ok(number),
+            _ => Err(Error::Variable {
+                name,
+                value,
+                expected: "the number of a user or group",
+            }),
+        })
+        .transpose()
+}
+
+fn stop(value: Option<String>) -> Result<Duration, Error> {
+    let Some(value) = value else {
+        return Ok(Duration::from_secs(2));
+    };
+    match value.parse() {
+        Ok(seconds @ 0.0..=86400.0) => Ok(Duration::from_secs_f64(seconds)),
+        _ => Err(Error::Variable {
+            name: "STOP_SECONDS",
+            value,
+            expected: "a number of seconds, up to 86400",
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn err_numbers() {
+        for value in ["", "-1", "abc", "4294967295", "1.5"] {
+            assert!(number("PUID", Some(value.to_owned())).is_err(), "{value}");
+        }
+        assert_eq!(number("PUID", Some("1000".to_owned())).unwrap(), Some(1000));
+        for value in ["-1", "NaN", "inf", "x"] {
+            assert!(stop(Some(value.to_owned())).is_err(), "{value}");
+        }
+        assert_eq!(stop(None).unwrap(), Duration::from_secs(2));
+    }
+}
