@@ -141,7 +141,9 @@ struct Directory {
     is_users: bool,
 }
 
+/// Finds a node under one of its names: the one that we put there, or else the first.
 fn locate(custom_nodes: &Path, name: &str) -> Result<Option<Directory>, Error> {
+    let mut found: Option<Directory> = None;
     for suffix in ["", DISABLED, RETIRED] {
         let directory_name = format!("{name}{suffix}");
         let directory = custom_nodes.join(&directory_name);
@@ -151,18 +153,25 @@ fn locate(custom_nodes: &Path, name: &str) -> Result<Option<Directory>, Error> {
         let is_users = !metadata.is_dir()
             || look(&directory.join(".git"))?.is_some()
             || look(&directory.join(".tracking"))?.is_some();
-        return Ok(Some(Directory {
-            receipt: if is_users {
-                None
-            } else {
-                Receipt::read(&directory)?
-            },
-            name: directory_name,
-            directory,
-            is_users,
-        }));
+        let receipt = if is_users {
+            None
+        } else {
+            Receipt::read(&directory)?
+        };
+        let is_ours = receipt.is_some();
+        if is_ours || found.is_none() {
+            found = Some(Directory {
+                name: directory_name,
+                directory,
+                receipt,
+                is_users,
+            });
+        }
+        if is_ours {
+            break;
+        }
     }
-    Ok(None)
+    Ok(found)
 }
 
 /// Says whether a directory without a receipt is a copy of the image's node, whole or cut off.

@@ -92,16 +92,21 @@ impl Place {
     }
 }
 
-/// Makes a directory if it is not there, and a file in it to see that it may be written.
+/// Makes a directory if it is not there, and a file in it to see that it may be written. The
+/// file has always the same name, so that a start that is killed leaves none for long.
 fn try_directory(path: &Path) -> Result<(), io::Error> {
     fs::create_dir_all(path)?;
-    let probe = path.join(format!(".comfy-start.{}", std::process::id()));
+    let probe = path.join(".comfy-start.probe");
     fs::OpenOptions::new()
         .write(true)
         .create(true)
         .truncate(true)
         .open(&probe)?;
-    fs::remove_file(&probe)
+    match fs::remove_file(&probe) {
+        // Another container on the same volume.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        result => result,
+    }
 }
 
 /// The home directory, or one in `/tmp` where caches and settings are written instead.
