@@ -21,6 +21,7 @@ parser.add_argument("--extra-model-paths-config", nargs="+", action="append", de
 parser.add_argument("--preview-method")
 parser.add_argument("--cpu", action="store_true")
 parser.add_argument("--exit", type=int)
+parser.add_argument("--report", action="store_true")
 parser.add_argument("--deaf", action="store_true")
 args = parser.parse_args()
 
@@ -43,6 +44,28 @@ if args.deaf:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
+def report():
+    return {
+        "system": {"comfyui_version": "stand-in", "argv": sys.argv},
+        "uid": os.getuid(),
+        "gid": os.getgid(),
+        "pid": os.getpid(),
+        "parent": os.getppid(),
+        "user": getpass.getuser(),
+        "home": os.path.expanduser("~"),
+        "directory": os.getcwd(),
+        "models": models,
+        "nodes": sorted(os.listdir(base / "custom_nodes")),
+        "environment": dict(os.environ),
+        "no_new_privs": "NoNewPrivs:\t1" in pathlib.Path("/proc/self/status").read_text(),
+    }
+
+
+if args.report:
+    print("REPORT " + json.dumps(report()), flush=True)
+    sys.exit(0)
+
+
 def orphan():
     """A grandchild whose parent ends first: PID 1 must reap it."""
     if os.fork() == 0:
@@ -59,20 +82,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             threading.Timer(0.1, lambda: os.execv(sys.executable, [sys.executable, *sys.argv])).start()
         if self.path == "/orphan":
             orphan()
-        state = {
-            "system": {"comfyui_version": "stand-in", "argv": sys.argv},
-            "uid": os.getuid(),
-            "gid": os.getgid(),
-            "pid": os.getpid(),
-            "parent": os.getppid(),
-            "user": getpass.getuser(),
-            "home": os.path.expanduser("~"),
-            "directory": os.getcwd(),
-            "models": models,
-            "nodes": sorted(os.listdir(base / "custom_nodes")),
-            "environment": dict(os.environ),
-            "no_new_privs": "NoNewPrivs:\t1" in pathlib.Path("/proc/self/status").read_text(),
-        }
+        state = report()
         if self.path == "/zombies":
             state["zombies"] = [
                 path.parent.name
