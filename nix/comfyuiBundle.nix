@@ -68,6 +68,10 @@ let
       }";
     };
 
+  bundleEntries =
+    map (name: gitEntry name (directoryOf name)) bundled
+    ++ map weightsEntry (if definition.git then builtins.attrNames locks.sources.weights else [ ]);
+
   # What people and checks want to know of the bundle, beside it.
   about =
     let
@@ -90,10 +94,15 @@ let
           cp "$nodesPath" "$target/nodes.json"
           printf '%s\n' $pins >"$target/constraints.txt"
           if [ -n "$omitted" ]; then printf '%s\n' "$omitted" >"$target/omitted.txt"; fi
+          printf '%s\n' $contents >"$target/bundle-id"
         ''
         {
           nodes = builtins.toJSON (map node nodes);
           omitted = builtins.concatStringsSep " " omittedGit;
+          # What the volume is compared with: it changes with every tree of the bundle.
+          contents = map (
+            entry: builtins.baseNameOf (builtins.unsafeDiscardStringContext entry.path)
+          ) bundleEntries;
           pins = map (name: "${name}==${packageLists.byName.${name}.version}") (
             builtins.filter (name: packageLists.byName ? ${name}) [
               "torch"
@@ -108,6 +117,15 @@ let
 in
 {
   /**
+    The home directory and volume, which any `--user` may write: an anonymous volume takes its
+    mode from here.
+  */
+  homeEntry = {
+    package = "home-directory";
+    path = "${placed "home-directory" "/root" ''echo "1777 root" >"$out/modes"'' { }}";
+  };
+
+  /**
     The revision that is cloned at the first start where the bundle holds no ComfyUI.
   */
   revisionEntry = {
@@ -121,8 +139,5 @@ in
   /**
     Entries (package and path) of layer 12.
   */
-  entries =
-    map (name: gitEntry name (directoryOf name)) bundled
-    ++ map weightsEntry (if definition.git then builtins.attrNames locks.sources.weights else [ ])
-    ++ [ about ];
+  entries = bundleEntries ++ [ about ];
 }

@@ -46,7 +46,7 @@ let
   overrideWheel = import ./overrideWheel.nix { inherit inPython; };
   providedWheel = import ./providedWheel.nix { inherit inPython; };
   crateClosure = import ./crateClosure.nix;
-  imageTool = import ./imageTool.nix {
+  rustProgram = import ./rustProgram.nix {
     inherit
       crateClosure
       debian
@@ -54,6 +54,11 @@ let
       mkSource
       root
       ;
+  };
+  imageTool = rustProgram { name = "comfy-image"; };
+  comfyStart = rustProgram {
+    name = "comfy-start";
+    directory = "root/usr/local/bin";
   };
 
   mkVariant = import ./mkVariant.nix {
@@ -75,7 +80,13 @@ let
       ;
   };
   comfyuiBundle = import ./comfyuiBundle.nix { inherit locks runCommand sources; };
-  withBundle = variant: variant // { comfyui = comfyuiBundle variant; };
+  withBundle =
+    variant:
+    variant
+    // {
+      inherit comfyStart;
+      comfyui = comfyuiBundle variant;
+    };
   # `withArchitectures` gives the same variant with its CUDA code compiled for others, and a
   # tag that says so: `xtask --cuda-arch` applies it, for a flake has no arguments.
   variantOf =

@@ -6,6 +6,11 @@
         package = "layer-11-files";
         path = "${variant.fileTree "layer-11-files" ./root}";
       }
+      {
+        package = "comfy-start";
+        path = "${variant.comfyStart}";
+      }
+      variant.comfyui.homeEntry
       variant.comfyui.revisionEntry
     ];
 
@@ -16,6 +21,8 @@
     ];
     Env = {
       CLI_ARGS = "";
+      # The container toolkit refuses an older driver; comfy-start says why.
+      NVIDIA_REQUIRE_CUDA = "cuda>=13.0";
       PYTHONPYCACHEPREFIX = "/root/.cache/pycache";
     };
     ExposedPorts = {
@@ -24,6 +31,8 @@
     Volumes = {
       "/root" = { };
     };
+    # comfy-start takes SIGTERM too; ComfyUI itself ends cleanly on this one only.
+    StopSignal = "SIGINT";
     WorkingDir = "/root";
   };
 }

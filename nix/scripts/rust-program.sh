@@ -1,4 +1,4 @@
-# Builds comfy-image from vendored crates. Runs inside the root.
+# Builds $program from vendored crates. Runs inside the root.
 set -euo pipefail
 mkdir -p /build/vendor /build/work/.cargo
 read -r -a files <<<"$crates"
@@ -25,6 +25,6 @@ rustflags = ["-C", "target-feature=+crt-static", "--remap-path-prefix", "/build=
 EOF
 export CARGO_HOME=/build/scratch/cargo
 cargo build --release --offline --target x86_64-unknown-linux-gnu
-mkdir -p "$out/bin"
-cp target/x86_64-unknown-linux-gnu/release/comfy-image "$out/bin/"
-"$out/bin/comfy-image" --version
+mkdir -p "$out/$directory"
+cp "target/x86_64-unknown-linux-gnu/release/$program" "$out/$directory/"
+"$out/$directory/$program" --version

@@ -4,6 +4,10 @@ for script in /runner-scripts/*.sh /builder-scripts/*.sh; do
     echo "$script"
 done
 test -f /runner-scripts/entrypoint.sh
+comfy-start --version
+comfy-start run --help >/dev/null
+test -s /default-comfyui-bundle/comfyui-revision
+test "$(stat -c %a /root)" = 1777
 for directory in custom_nodes input models output user; do
     test -d "/default-comfyui-bundle/ComfyUI/$directory"
 done

@@ -9,7 +9,6 @@ import io
 import json
 import os
 import pathlib
-import shutil
 import signal
 import socket
 import subprocess
@@ -26,7 +25,6 @@ from PIL import Image, ImageChops, ImageStat
 GPU = "--gpu" in sys.argv[1:]
 ENTRYPOINT = pathlib.Path("/runner-scripts/entrypoint.sh")
 BUNDLE = pathlib.Path("/default-comfyui-bundle/ComfyUI")
-INSTALLED = pathlib.Path("/root/ComfyUI")
 PORT = 8188
 START_LIMIT = 1200  # seconds: nodes are imported from a cold disk
 RUN_LIMIT = 300
@@ -51,8 +49,13 @@ def fail(why):
 
 def stop():
     if process is not None and process.poll() is None:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        # The entrypoint ends ComfyUI, which is in a process group of its own.
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(timeout=15)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
 
 def start():
@@ -62,10 +65,7 @@ def start():
         if not (BUNDLE / "main.py").exists():
             if given is None:
                 absent("this image clones ComfyUI at the first start; give a checkout with `--comfyui DIR`")
-            # The user's own files, which may be many, are not needed.
-            own = {".git", "models", "output", "user", "temp"}
-            ignored = lambda directory, names: own & set(names) if directory == given else set()  # noqa: E731
-            shutil.copytree(given, INSTALLED, ignore=ignored, dirs_exist_ok=True)
+            # COMFYUI_DIR is what the entrypoint takes it from.
             make_templates_directory()
         os.environ["CLI_ARGS"] = " ".join(flags)
         return ["bash", str(ENTRYPOINT)], "/root", PORT

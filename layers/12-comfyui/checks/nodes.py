@@ -13,7 +13,6 @@ from collections import Counter
 from pathlib import Path
 
 BUNDLE = Path("/default-comfyui-bundle")
-ROOT = Path("/root/ComfyUI")
 LOG = Path("/tmp/comfyui.log")
 IMPORT_TIME = re.compile(r" ([0-9.]+) seconds( \(IMPORT FAILED\))?: (\S+)$")
 COLORS = re.compile(r"\x1b\[[0-9;]*m")
@@ -84,12 +83,12 @@ def main() -> None:
         print(f"no bundle in this image; ComfyUI {revision} is cloned at the first start")
         sys.exit(77)
     nodes = json.loads((BUNDLE / "nodes.json").read_text())
-    subprocess.run(["bash", "/runner-scripts/install-bundle.sh"], check=True)
     port = free_port()
-    command = [sys.executable, "main.py", "--cpu", "--port", str(port), "--preview-method", "taesd"]
+    arguments = ["--cpu", "--port", str(port), "--preview-method", "taesd"]
+    command = ["bash", "/runner-scripts/entrypoint.sh", *arguments]
     start = time.monotonic()
     with LOG.open("w") as log:
-        server = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT)
+        server = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
     try:
         info = ask(server, f"http://127.0.0.1:{port}/object_info")
         seconds = time.monotonic() - start

@@ -12,7 +12,6 @@ mod checkout_copy;
 mod commands;
 mod download;
 mod engine;
-mod entrypoint;
 mod fetch;
 mod fixture;
 mod git;

@@ -23,6 +23,8 @@ pub struct ImageConfig {
     user: Option<String>,
     /// Where the command starts.
     working_dir: Option<String>,
+    /// What `docker stop` sends.
+    stop_signal: Option<String>,
     /// All volumes.
     volumes: Option<BTreeSet<String>>,
     /// All ports.
@@ -52,7 +54,11 @@ impl ImageConfig {
                 );
             }
         }
-        for (key, expected) in [("User", &self.user), ("WorkingDir", &self.working_dir)] {
+        for (key, expected) in [
+            ("User", &self.user),
+            ("WorkingDir", &self.working_dir),
+            ("StopSignal", &self.stop_signal),
+        ] {
             if let Some(expected) = expected {
                 let found = found[key].as_str().unwrap_or_default();
                 compare(key, format!("`{expected}`"), format!("`{found}`"));

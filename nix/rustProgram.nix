@@ -1,0 +1,57 @@
+/**
+  A program of this repository, built in the sandbox by Debian's rustc from the same source and
+  the same crates as cargo builds it from, and linked statically: it runs wherever Nix runs,
+  and in the image before anything else does. It depends on the locked crates that it needs,
+  not on the lock, which names all of the workspace's.
+
+  Type: rustProgram :: { crateClosure, debian, inRoot, mkSource, root } -> AttrSet -> Derivation
+*/
+{
+  crateClosure,
+  debian,
+  inRoot,
+  mkSource,
+  root,
+}:
+{
+  # The crate, below `crates/`; its program has the same name.
+  name,
+  # Where the program goes, below `$out`.
+  directory ? "bin",
+}:
+let
+  lock = builtins.fromTOML (builtins.readFile (root + "/Cargo.lock"));
+  crates = crateClosure lock name;
+  crateFile =
+    {
+      name,
+      version,
+      checksum,
+    }:
+    mkSource {
+      name = "${name}-${version}.crate";
+      hash = checksum;
+      origins = [
+        {
+          registry = "crates";
+          inherit name version;
+        }
+      ];
+    };
+in
+inRoot {
+  inherit name;
+  lowers = [
+    debian.base
+    debian.build-image-tool
+  ];
+  script = ./scripts/rust-program.sh;
+  env = {
+    crates = map crateFile crates;
+    crateIds = map (crate: "${crate.name}-${crate.version}:${crate.checksum}") crates;
+    manifest = root + "/crates/${name}/Cargo.toml";
+    source = root + "/crates/${name}/src";
+    program = name;
+    inherit directory;
+  };
+}
