@@ -126,13 +126,11 @@ fn layout(host: &Host<'_>, number: usize) -> Layout {
         }
         9 => {
             host.file("extra_model_paths.yaml", "other:\n  base_path: /mnt\n");
-            let file = mount("extra_model_paths.yaml/..", "/mnt");
             let yaml = host.directory.join("extra_model_paths.yaml");
             let options = [
                 "--volume".to_owned(),
                 format!("{}:/root/ComfyUI/extra_model_paths.yaml:ro", yaml.display()),
             ];
-            let _ = file;
             ([storage(), options.to_vec()].concat(), None, None)
         }
         10 => (slim(&many, &fill), Some(MODEL), Some("storage-user/output")),

@@ -104,7 +104,8 @@ impl Engine {
 
     pub(crate) fn plain(&self, word: &str) -> Command {
         let mut command = Command::new(self.program);
-        command.args(self.global).arg(word);
+        // podman's monitor wants a directory that stays.
+        command.args(self.global).arg(word).current_dir("/");
         command
     }
 

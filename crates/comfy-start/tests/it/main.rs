@@ -1,5 +1,7 @@
 //! The program on real file systems, real signals and real engines.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod containers;
 mod engine;
 mod fixture;
