@@ -25,7 +25,7 @@ in
   config =
     { variant, ... }:
     {
-      # As in /etc/pip.conf, which uv does not read.
+      # As in /usr/local/pip.conf, which uv does not read.
       Env.UV_CONSTRAINT = "/default-comfyui-bundle/constraints.txt";
       Labels = {
         "org.opencontainers.image.description" = variant.definition.description;

@@ -24,3 +24,12 @@ python3 -m pip install --no-index ./check_wheel-1.0-py3-none-any.whl
 cd /
 python3 -c 'import check_wheel; print(check_wheel.__file__, check_wheel.ANSWER)'
 python3 -m pip uninstall --yes check-wheel
+
+# In virtual environments too, which read no configuration of the image's.
+for options in "" --system-site-packages; do
+    rm -rf /tmp/environment
+    # shellcheck disable=SC2086 # none, or one word
+    python3 -m venv $options /tmp/environment
+    (cd "$OLDPWD" && /tmp/environment/bin/python -m pip install --no-index ./check_wheel-1.0-py3-none-any.whl)
+    /tmp/environment/bin/python -c 'import check_wheel, sys; print(check_wheel.__file__); assert check_wheel.__file__.startswith(sys.prefix)'
+done
