@@ -86,7 +86,7 @@ fn number(name: &'static str, value: Option<String>) -> Result<Option<u32>, Erro
 
 fn stop(value: Option<String>) -> Result<Duration, Error> {
     let Some(value) = value else {
-        return Ok(Duration::from_secs(2));
+        return Ok(Duration::from_millis(1500));
     };
     match value.parse() {
         Ok(seconds @ 0.0..=86400.0) => Ok(Duration::from_secs_f64(seconds)),
@@ -111,6 +111,6 @@ mod tests {
         for value in ["-1", "NaN", "inf", "x"] {
             assert!(stop(Some(value.to_owned())).is_err(), "{value}");
         }
-        assert_eq!(stop(None).unwrap(), Duration::from_secs(2));
+        assert_eq!(stop(None).unwrap(), Duration::from_millis(1500));
     }
 }

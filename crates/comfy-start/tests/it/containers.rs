@@ -567,7 +567,8 @@ fn ok_stops_quickly_and_cleanly() {
         let container = Container::start(&engine, &[], "--cpu --deaf");
         let (took, status) = container.stop();
         assert_eq!(status, "137");
-        assert!(took < Duration::from_millis(3500), "{took:?}");
+        // By us, and not by the engine after its 10 s.
+        assert!(took < Duration::from_secs(6), "{took:?}");
     }
 }
 

@@ -138,7 +138,7 @@ fn ok_who_does_not_listen_is_killed() {
         begun.elapsed()
     );
     assert!(
-        said.contains("has not ended after 2.0 s: ending it by force"),
+        said.contains("has not ended after 1.5 s: ending it by force"),
         "{said}"
     );
 }
