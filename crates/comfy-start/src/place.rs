@@ -167,20 +167,41 @@ fn elsewhere(
 
 /// Links what is mounted below the usual directory into the other one.
 fn link_areas(wanted: &Path, base: &Path) -> Result<(), Error> {
-    let names = Area::ALL.map(Area::name).into_iter();
-    for name in names.chain(["extra_model_paths.yaml", "extra_paths.yaml"]) {
-        let (from, to) = (wanted.join(name), base.join(name));
-        if !from.exists() || look(&to)?.is_some() {
+    make_directory(base)?;
+    let mounts = mount_points();
+    for area in Area::ALL {
+        let from = wanted.join(area.name());
+        // The engine made it, as root, for a mount further below: only that one is of use.
+        let is_parent =
+            area.is_needed() && !mounts.contains(&from) && try_directory(&from).is_err();
+        if !is_parent {
+            link(&from, &base.join(area.name()))?;
             continue;
         }
-        detail(&format!(
-            "linking `{}` to `{}`",
-            to.display(),
-            from.display()
-        ));
-        symlink(&from, &to).at("make the link", &to)?;
+        for mount in mounts.iter().filter(|mount| mount.starts_with(&from)) {
+            if let Ok(below) = mount.strip_prefix(wanted) {
+                link(mount, &base.join(below))?;
+            }
+        }
     }
-    make_directory(base)
+    for name in ["extra_model_paths.yaml", "extra_paths.yaml"] {
+        link(&wanted.join(name), &base.join(name))?;
+    }
+    Ok(())
+}
+
+/// Makes a link to what is there, unless something is at its place.
+fn link(from: &Path, to: &Path) -> Result<(), Error> {
+    if !from.exists() || look(to)?.is_some() {
+        return Ok(());
+    }
+    detail(&format!(
+        "linking `{}` to `{}`",
+        to.display(),
+        from.display()
+    ));
+    make_directory(to.parent().unwrap_or(to))?;
+    symlink(from, to).at("make the link", to)
 }
 
 fn not_writable(path: &Path, reason: &io::Error) -> Error {
