@@ -58,7 +58,7 @@ let
   imageTool = rustProgram { name = "comfy-image"; };
   comfyStart = rustProgram {
     name = "comfy-start";
-    directory = "root/usr/local/bin";
+    destination = "root/usr/local/bin";
   };
 
   mkVariant = import ./mkVariant.nix {

@@ -17,7 +17,7 @@
   # The crate, below `crates/`; its program has the same name.
   name,
   # Where the program goes, below `$out`.
-  directory ? "bin",
+  destination ? "bin",
 }:
 let
   lock = builtins.fromTOML (builtins.readFile (root + "/Cargo.lock"));
@@ -52,6 +52,6 @@ inRoot {
     manifest = root + "/crates/${name}/Cargo.toml";
     source = root + "/crates/${name}/src";
     program = name;
-    inherit directory;
+    inherit destination;
   };
 }

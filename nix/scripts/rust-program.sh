@@ -25,6 +25,6 @@ rustflags = ["-C", "target-feature=+crt-static", "--remap-path-prefix", "/build=
 EOF
 export CARGO_HOME=/build/scratch/cargo
 cargo build --release --offline --target x86_64-unknown-linux-gnu
-mkdir -p "$out/$directory"
-cp "target/x86_64-unknown-linux-gnu/release/$program" "$out/$directory/"
-"$out/$directory/$program" --version
+mkdir -p "$out/$destination"
+cp "target/x86_64-unknown-linux-gnu/release/$program" "$out/$destination/"
+"$out/$destination/$program" --version
