@@ -11,6 +11,7 @@ use ureq::http::{Response, StatusCode, header};
 
 use super::http::{Candidate, Http, Request, RequestError};
 use super::locate::Locations;
+use super::pace::{Paced, TooSlow};
 use super::progress::{FileProgress, Progress};
 use super::retry::{ATTEMPTS, pause};
 use factory_base::ctx::Ctx;
@@ -19,6 +20,12 @@ use factory_model::lock::{Origin, Sha256};
 
 /// No source is as large; guards a lock entry without a size.
 const MAX_SIZE: u64 = 64 << 30;
+/// An attempt that brings the file further by so much does not count as failed.
+const FORGIVEN: u64 = 64 << 10;
+
+/// Requests to one server for one file, however much each of them brings. Proxies have been
+/// seen that cut a connection after each minute: enough for the largest wheels behind them.
+const MAX_REQUESTS: u32 = 100;
 
 /// A file that is wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +56,7 @@ pub struct Downloader<'a> {
     http: &'a Http,
     locations: &'a Locations<'a>,
     parts: PathBuf,
+    max_requests: u32,
 }
 
 /// Why a candidate was given up.
@@ -89,6 +97,16 @@ impl<'a> Downloader<'a> {
             http,
             locations,
             parts: ctx.cache.join("downloads"),
+            max_requests: MAX_REQUESTS,
+        }
+    }
+
+    /// The same, with at most so many requests to one server for one file.
+    #[must_use]
+    pub fn with_max_requests(self, max_requests: u32) -> Self {
+        Self {
+            max_requests,
+            ..self
         }
     }
 
@@ -176,7 +194,7 @@ impl<'a> Downloader<'a> {
         bar: &mut FileProgress<'_>,
         done: &mut Done,
     ) -> Result<(), Stop> {
-        let mut n_failures = 0;
+        let mut attempts = Attempts::new(self.max_requests, part.length);
         while job.size != Some(part.length) || part.length == 0 {
             self.ctx.check_interrupted()?;
             let before = part.length;
@@ -194,17 +212,10 @@ impl<'a> Downloader<'a> {
             if !request.transient {
                 return Err(Stop::Next(request.message));
             }
-            n_failures = if part.length > before {
-                1
-            } else {
-                n_failures + 1
+            let Some(n_failures) = attempts.failed(part.length) else {
+                let n = attempts.n_requests;
+                return Err(Stop::Next(format!("{} ({n} attempts)", request.message)));
             };
-            if n_failures >= ATTEMPTS {
-                return Err(Stop::Next(format!(
-                    "{} ({ATTEMPTS} attempts)",
-                    request.message
-                )));
-            }
             pause(self.ctx, n_failures, request.retry_after)?;
         }
         part.verify(job, bar)
@@ -249,7 +260,7 @@ impl<'a> Downloader<'a> {
                 });
             }
         }
-        let mut reader = response.into_body().into_reader();
+        let mut reader = Paced::new(response.into_body().into_reader(), self.http.pace());
         self.pour(job, &mut reader, part, bar)?;
         if job.size.is_some_and(|size| part.length < size) {
             return Err(transient("the connection ended early"));
@@ -273,6 +284,10 @@ impl<'a> Downloader<'a> {
                 Ok(0) => return Ok(()),
                 Ok(count) => count,
                 Err(source) if source.kind() == io::ErrorKind::Interrupted => continue,
+                // Asking again would give it another window: the next one may do better.
+                Err(source) if TooSlow::is_cause_of(&source) => {
+                    return Err(RequestError::permanent(source.to_string()).into());
+                }
                 Err(source) => {
                     return Err(transient(format!("the connection broke: {source}")));
                 }
@@ -285,6 +300,40 @@ impl<'a> Downloader<'a> {
             part.append(&buffer[..count])?;
             bar.advance(count as u64);
         }
+    }
+}
+
+/// Counts what one server was asked for one file.
+struct Attempts {
+    max_requests: u32,
+    n_requests: u32,
+    /// Failures since the file last got further.
+    n_failures: u32,
+    /// The most that there ever was: a server may make us start again.
+    furthest: u64,
+}
+
+impl Attempts {
+    fn new(max_requests: u32, length: u64) -> Self {
+        Self {
+            max_requests,
+            n_requests: 0,
+            n_failures: 0,
+            furthest: length,
+        }
+    }
+
+    /// One more request failed, after which the part is so long; returns the failures in a
+    /// row, or `None` when it was the last attempt.
+    fn failed(&mut self, length: u64) -> Option<u32> {
+        self.n_requests += 1;
+        if length >= self.furthest.saturating_add(FORGIVEN) {
+            self.n_failures = 0;
+            self.furthest = length;
+        }
+        self.n_failures += 1;
+        (self.n_failures < ATTEMPTS && self.n_requests < self.max_requests)
+            .then_some(self.n_failures)
     }
 }
 

@@ -1,6 +1,7 @@
 //! One HTTP request: the user's proxies, credentials and certificates, and which failures pass.
 
 use std::collections::BTreeMap;
+use std::io::{ErrorKind, Read as _};
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use ureq::{Agent, Body, Proxy};
 use url::Url;
 
 use super::netrc::Netrc;
+use super::pace::{Pace, Paced, TooSlow};
 use super::resolver::CachingResolver;
 use factory_base::error;
 
@@ -106,6 +108,7 @@ pub struct Http {
     agents: Mutex<BTreeMap<Option<String>, Agent>>,
     connect: Duration,
     idle: Duration,
+    pace: Pace,
 }
 
 impl Http {
@@ -120,6 +123,7 @@ impl Http {
             agents: Mutex::default(),
             connect: CONNECT,
             idle: IDLE,
+            pace: Pace::default(),
         })
     }
 
@@ -138,6 +142,31 @@ impl Http {
     /// The same, for servers that may work for so long before they answer.
     pub fn with_idle(self, idle: Duration) -> Self {
         Self { idle, ..self }
+    }
+
+    /// The same, for bodies that have to come at this rate.
+    pub fn with_pace(self, pace: Pace) -> Self {
+        Self { pace, ..self }
+    }
+
+    /// The least rate at which a body has to come.
+    pub fn pace(&self) -> Pace {
+        self.pace
+    }
+
+    /// Reads a whole body of text.
+    ///
+    /// # Errors
+    /// It is larger than `max_bytes`, comes too slowly, is cut off, or is not UTF-8.
+    pub fn text(&self, response: Response<Body>, max_bytes: u64) -> Result<String, RequestError> {
+        let body = response.into_body().into_with_config().limit(max_bytes);
+        let mut text = String::new();
+        let read = Paced::new(body.reader(), self.pace).read_to_string(&mut text);
+        read.map_err(|source| RequestError {
+            transient: !TooSlow::is_cause_of(&source) && source.kind() != ErrorKind::InvalidData,
+            ..RequestError::permanent(format!("the answer cannot be read: {source}"))
+        })?;
+        Ok(text)
     }
 
     /// Sends one request and follows redirects; a status of 2xx or 416 is a response.

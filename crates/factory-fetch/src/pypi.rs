@@ -151,17 +151,12 @@ impl Indexes {
             accept: Some(ACCEPT),
             ..Request::default()
         };
-        let mut response = retry(ctx, &redacted(url), || Ok(http.send(url, request)?))?;
-        let is_json = response
-            .body()
-            .mime_type()
-            .is_some_and(|mime| mime.ends_with("json"));
-        let text = response
-            .body_mut()
-            .with_config()
-            .limit(MAX_PAGE)
-            .read_to_string()
-            .context("cannot read the project page")?;
+        let (is_json, text) = retry(ctx, &redacted(url), || {
+            let response = http.send(url, request)?;
+            let mime_type = response.body().mime_type();
+            let is_json = mime_type.is_some_and(|mime| mime.ends_with("json"));
+            Ok((is_json, http.text(response, MAX_PAGE)?))
+        })?;
         let base = Url::parse(url)?;
         let links = if is_json {
             parse_json(&text, &base)?

@@ -62,13 +62,13 @@ struct HelperReply {
 ///
 /// # Errors
 /// A file cannot be read, or the credential helper it names fails.
-pub(super) fn login(repository: &str) -> Result<Option<Login>> {
+pub(super) fn login(repository: &str, files: &[PathBuf]) -> Result<Option<Login>> {
     let host = repository.split('/').next().unwrap_or(repository);
-    for path in files() {
+    for path in files {
         if !path.is_file() {
             continue;
         }
-        let file: AuthFile = serde_json::from_slice(&fs_err::read(&path)?)
+        let file: AuthFile = serde_json::from_slice(&fs_err::read(path)?)
             .map_err(|source| error::bad_input(format!("`{}`: {source}", path.display())))?;
         match file.find(repository, host) {
             None => {}
@@ -80,7 +80,7 @@ pub(super) fn login(repository: &str) -> Result<Option<Login>> {
 }
 
 /// The files that podman and docker read, in podman's order.
-fn files() -> Vec<PathBuf> {
+pub(super) fn files() -> Vec<PathBuf> {
     let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
     let home = || variable("HOME").map(PathBuf::from);
     let below = |base: Option<PathBuf>, rest: &str| base.map(|base| base.join(rest));

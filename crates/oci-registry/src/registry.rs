@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -15,7 +16,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use ureq::http::{Response, StatusCode, header};
 use ureq::{Body, SendBody};
-use url::Url;
+use url::{Host, Url};
 
 use super::credentials::{self, Login};
 use factory_base::ctx::Ctx;
@@ -66,25 +67,21 @@ impl<'a> Registry<'a> {
     /// # Errors
     /// `name` has no registry, or a file of logins cannot be read.
     pub fn open(ctx: &'a Ctx, name: &str) -> Result<Self> {
-        let (host, path) = name
-            .split_once('/')
-            .filter(|(host, _)| host.contains(['.', ':']) || *host == "localhost")
-            .ok_or_else(|| {
-                error::bad_input(format!("`{name}` does not name a registry"))
-                    .hint("write it as in `ghcr.io/OWNER/NAME`")
-            })?;
-        let bare_host = host.split(':').next().unwrap_or(host);
-        // As docker and podman do for a registry of this machine.
-        let is_local = bare_host == "localhost" || bare_host.starts_with("127.");
-        let scheme = if is_local { "http" } else { "https" };
-        let base = Url::parse(&format!("{scheme}://{host}/v2/{path}/"))
-            .map_err(|source| error::bad_input(format!("`{name}` is no repository: {source}")))?;
+        Self::open_with_logins(ctx, name, &credentials::files())
+    }
+
+    /// The same, with logins from these files, in this order.
+    ///
+    /// # Errors
+    /// As [`Registry::open`].
+    pub fn open_with_logins(ctx: &'a Ctx, name: &str, files: &[PathBuf]) -> Result<Self> {
+        let base = base_of(name)?;
         Ok(Self {
             ctx,
             http: Http::from_environment()?.with_idle(PATIENCE),
             name: name.to_owned(),
             base,
-            login: credentials::login(name)?,
+            login: credentials::login(name, files)?,
             authorization: Mutex::new(None),
             present: Mutex::default(),
             n_requests: AtomicU64::new(0),
@@ -276,6 +273,13 @@ impl<'a> Registry<'a> {
             .and_then(|location| location.to_str().ok())
             .and_then(|location| self.base.join(location).ok())
             .ok_or_else(|| RequestError::permanent("no place to upload to"))?;
+        if !keeps_secrecy(&self.base, &target) {
+            return Err(RequestError::permanent(format!(
+                "it wants the upload sent unencrypted, to `{}`",
+                target.host_str().unwrap_or_default()
+            ))
+            .into());
+        }
         target
             .query_pairs_mut()
             .append_pair("digest", &digest.to_string());
@@ -359,7 +363,8 @@ impl<'a> Registry<'a> {
     ) -> Result<Response<Body>, Stop> {
         let known = self.authorization(None)?;
         let response = self.send_once(method, url, headers, content.as_mut(), known.as_deref())?;
-        if response.status() != StatusCode::UNAUTHORIZED {
+        // Nor is the login for one that asks in the registry's place.
+        if response.status() != StatusCode::UNAUTHORIZED || !self.is_own(url) {
             return Ok(response);
         }
         let challenge = response
@@ -383,6 +388,11 @@ impl<'a> Registry<'a> {
             return Err(failure.into());
         }
         Ok(self.send_once(method, url, headers, content.as_mut(), Some(&new))?)
+    }
+
+    /// Whether a URL is of this registry itself: scheme, host and port.
+    fn is_own(&self, url: &Url) -> bool {
+        url.origin() == self.base.origin()
     }
 
     fn authorization(&self, new: Option<String>) -> Result<Option<String>> {
@@ -412,8 +422,7 @@ impl<'a> Registry<'a> {
             request = request.header(name, *value);
         }
         // The registry's token is not for other hosts that it may send us to.
-        let is_own = url.host_str() == self.base.host_str() && url.port() == self.base.port();
-        if let Some(value) = authorization.filter(|_| is_own) {
+        if let Some(value) = authorization.filter(|_| self.is_own(url)) {
             request = request.header(header::AUTHORIZATION, value);
         }
         let agent = self.http.agent(url, None)?;
@@ -449,6 +458,13 @@ impl<'a> Registry<'a> {
         let mut url = realm
             .and_then(|realm| Url::parse(realm).ok())
             .ok_or_else(|| RequestError::permanent(format!("asks for `{challenge}`")))?;
+        if !keeps_secrecy(&self.base, &url) {
+            return Err(RequestError::permanent(format!(
+                "it wants the login sent unencrypted, to `{}`",
+                url.host_str().unwrap_or_default()
+            ))
+            .into());
+        }
         {
             let path = self
                 .base
@@ -487,6 +503,55 @@ impl<'a> Registry<'a> {
             .or(token.access_token)
             .ok_or_else(|| RequestError::permanent("the answer to the login has no token"))?;
         Ok(format!("Bearer {token}"))
+    }
+}
+
+/// `https://HOST/v2/NAME/` of `HOST/NAME`; HTTP for a registry of this machine, as docker and
+/// podman do.
+fn base_of(name: &str) -> Result<Url> {
+    let (host, path) = name
+        .split_once('/')
+        .filter(|(host, _)| host.contains(['.', ':']) || *host == "localhost")
+        .ok_or_else(|| {
+            error::bad_input(format!("`{name}` does not name a registry"))
+                .hint("write it as in `ghcr.io/OWNER/NAME`")
+        })?;
+    let mut base = Url::parse(&format!("https://{host}/v2/{path}/"))
+        .map_err(|source| error::bad_input(format!("`{name}` is no repository: {source}")))?;
+    if !base.username().is_empty() || base.password().is_some() {
+        return Err(error::bad_input(format!(
+            "`{name}` is no repository: a login does not belong into it"
+        ))
+        .hint(format!(
+            "log in with `docker login {}` or `podman login {0}`",
+            base.host_str().unwrap_or_default()
+        ))
+        .into());
+    }
+    if is_local(&base) {
+        // Parsed again, since the port that a URL leaves out is another one now.
+        base = Url::parse(&format!("http://{host}/v2/{path}/"))?;
+    }
+    Ok(base)
+}
+
+/// Whether a URL is of this machine. `127.example.org` is a name like any other.
+fn is_local(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+/// Whether what goes to `target` is as safe from listeners as what goes to the registry: it is
+/// encrypted, or does not leave a machine whose registry is not encrypted either.
+fn keeps_secrecy(registry: &Url, target: &Url) -> bool {
+    match target.scheme() {
+        "https" => true,
+        "http" => registry.scheme() == "http" && is_local(target),
+        _ => false,
     }
 }
 
@@ -580,6 +645,40 @@ fn parameter<'t>(text: &'t str, name: &str) -> Option<&'t str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ok_only_this_machine_goes_without_encryption() {
+        let base = |name: &str| base_of(name).unwrap().to_string();
+        assert_eq!(base("localhost:5000/me"), "http://localhost:5000/v2/me/");
+        assert_eq!(base("localhost:443/me"), "http://localhost:443/v2/me/");
+        assert_eq!(base("127.0.0.1:80/me"), "http://127.0.0.1/v2/me/");
+        assert_eq!(base("[::1]:5000/me"), "http://[::1]:5000/v2/me/");
+        assert_eq!(
+            base("127.evil.example/me"),
+            "https://127.evil.example/v2/me/"
+        );
+        assert_eq!(
+            base("localhost.evil.example/me"),
+            "https://localhost.evil.example/v2/me/"
+        );
+        assert_eq!(base("ghcr.io/me/x"), "https://ghcr.io/v2/me/x/");
+        assert!(base_of("127.0.0.1:1@evil.example/me").is_err());
+    }
+
+    #[test]
+    fn ok_where_a_login_may_go() {
+        let keeps = |registry: &str, target: &str| {
+            keeps_secrecy(&Url::parse(registry).unwrap(), &Url::parse(target).unwrap())
+        };
+        let (far, here) = ("https://a.test/v2/", "http://127.0.0.1:5000/v2/");
+        assert!(keeps(far, "https://auth.test/token"));
+        assert!(!keeps(far, "http://a.test/token"));
+        assert!(!keeps(far, "http://127.0.0.1/token"));
+        assert!(keeps(here, "http://localhost:5001/token"));
+        assert!(keeps(here, "https://auth.test/token"));
+        assert!(!keeps(here, "http://auth.test/token"));
+        assert!(!keeps(here, "file:///token"));
+    }
 
     #[test]
     fn ok_challenge_parameters() {

@@ -1,12 +1,19 @@
 //! Downloads from servers that misbehave.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
-use factory_fetch::{Done, Downloader, Http, Indexes, Job, Locations, Mirrors, Progress};
+use factory_fetch::{Done, Downloader, Http, Indexes, Job, Locations, Mirrors, Pace, Progress};
 use factory_model::lock::{Origin, Sha256};
 
 use crate::server::{Reply, Server};
 use crate::support::Sandbox;
+
+/// Half a second is enough to tell that a server drips.
+const IMPATIENT: Pace = Pace {
+    n_bytes: 10_000,
+    window: Duration::from_millis(500),
+};
 
 fn content() -> Vec<u8> {
     (0..300_000_u32).flat_map(u32::to_le_bytes).collect()
@@ -153,6 +160,71 @@ fn ok_next_candidate_after_a_wrong_hash() {
     assert_eq!(right.requests()[0].from, None);
 }
 
+/// As `fetch`, with a patience that a test can wait for.
+fn fetch_impatiently(sandbox: &Sandbox, job: &Job) -> anyhow::Result<Done> {
+    let http = Http::from_environment().unwrap().with_pace(IMPATIENT);
+    let locations = Locations::new(&sandbox.ctx, &http);
+    let progress = Progress::new(&sandbox.ctx.ui, 1, 0);
+    Downloader::new(&sandbox.ctx, &http, &locations)
+        .with_max_requests(6)
+        .fetch(job, &progress)
+}
+
+#[test]
+fn ok_next_candidate_after_a_drip() {
+    let sandbox = Sandbox::new();
+    let slow = Server::start(|_, request| Reply::range(&content(), request).drip_after(400_000));
+    let good = Server::start(|_, request| Reply::range(&content(), request));
+    let urls = [format!("{}/x", slow.base), format!("{}/x", good.base)];
+    let job = job(&sandbox, &urls);
+    fetch_impatiently(&sandbox, &job).unwrap();
+    assert_eq!(std::fs::read(&job.destination).unwrap(), content());
+    assert_eq!(
+        slow.requests().len(),
+        1,
+        "asking again would be another wait"
+    );
+    // What the slow one brought is kept.
+    assert!(good.requests()[0].from.unwrap() >= 400_000);
+}
+
+#[test]
+fn err_drips_from_the_only_candidate() {
+    let sandbox = Sandbox::new();
+    let slow = Server::start(|_, request| Reply::range(&content(), request).drip_after(0));
+    let job = job(&sandbox, &[format!("{}/x", slow.base)]);
+    let error = fetch_impatiently(&sandbox, &job).unwrap_err();
+    let text = message(&error, &[&slow]);
+    assert!(text.contains("SERVER0/x: too slow: "), "{text}");
+    assert_eq!(factory_base::error::kind_of(&error).exit_status(), 3);
+}
+
+#[test]
+fn ok_next_candidate_after_alternating_cuts() {
+    let sandbox = Sandbox::new();
+    // Without ranges each answer starts again; every second one comes further than the last.
+    let bad = Server::start(|n_before, _| {
+        Reply::ok(content()).cut_after(if n_before % 2 == 0 { 500_000 } else { 900_000 })
+    });
+    let good = Server::start(|_, _| Reply::ok(content()));
+    let urls = [format!("{}/x", bad.base), format!("{}/x", good.base)];
+    fetch(&sandbox, &job(&sandbox, &urls)).unwrap();
+    // 500 kB, 900 kB, and three that come no further.
+    assert_eq!(bad.requests().len(), 5);
+    assert_eq!(good.requests().len(), 1);
+}
+
+#[test]
+fn ok_next_candidate_after_many_cuts() {
+    let sandbox = Sandbox::new();
+    let bad = Server::start(|_, request| Reply::range(&content(), request).cut_after(70_000));
+    let good = Server::start(|_, request| Reply::range(&content(), request));
+    let urls = [format!("{}/x", bad.base), format!("{}/x", good.base)];
+    fetch_impatiently(&sandbox, &job(&sandbox, &urls)).unwrap();
+    assert_eq!(bad.requests().len(), 6);
+    assert_eq!(good.requests()[0].from, Some(6 * 70_000));
+}
+
 #[test]
 fn err_every_candidate_with_its_reason() {
     let sandbox = Sandbox::new();
@@ -251,6 +323,33 @@ fn ok_indexes_in_json_and_html() {
     SERVER2/simple/foo/: has no `foo-1.whl` with the locked hash
     ");
     assert_eq!(json.requests().len(), 1, "a page is asked for once");
+}
+
+/// A page that drips must not hold up the indexes after it.
+#[test]
+fn ok_next_index_after_a_drip() {
+    let sandbox = Sandbox::new();
+    let page = format!(
+        "<a href='/f/foo-1.whl#sha256={}'>foo-1.whl</a>",
+        Sha256::of(&content())
+    );
+    let of_page = page.clone();
+    let slow = Server::start(move |_, _| Reply::ok(of_page.clone()).drip_after(0));
+    let good = Server::start(move |_, _| Reply::ok(page.clone()));
+    let bases = [&slow, &good].map(|server| format!("{}/simple/", server.base));
+    let http = Http::from_environment().unwrap().with_pace(IMPATIENT);
+    let found = Indexes::new(bases.to_vec())
+        .locate(
+            &sandbox.ctx,
+            &http,
+            "foo",
+            "foo-1.whl",
+            &Sha256::of(&content()),
+        )
+        .unwrap();
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].to_string(), format!("{}/f/foo-1.whl", good.base));
+    assert_eq!(slow.requests().len(), 1);
 }
 
 /// A deb that a point release superseded: gone from the mirror, kept by the snapshot archive.

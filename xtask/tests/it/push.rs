@@ -165,6 +165,69 @@ fn err_without_login() {
     );
 }
 
+/// The host of an upload is the registry's choice; the login is for the registry alone.
+#[test]
+fn err_a_third_host_gets_no_login() {
+    let thief = Server::start(|_, _| {
+        Reply::status("401 Unauthorized", "").header("WWW-Authenticate: Basic realm=\"mine\"")
+    });
+    let target = thief.base.clone();
+    let server = Server::start(move |_, request| {
+        if request.path.starts_with("/token?") {
+            return Reply::ok(r#"{"token": "t0ken"}"#);
+        }
+        if request.authorization.is_none() {
+            return Reply::status("401 Unauthorized", "").header(&format!(
+                r#"WWW-Authenticate: Bearer realm="http://{}/token""#,
+                request.host
+            ));
+        }
+        Reply::status("202 Accepted", "").header(&format!("Location: {target}/upload"))
+    });
+    let sandbox = Sandbox::new();
+    let host = server.base.strip_prefix("http://").unwrap();
+    let logins = sandbox.directory.path().join("auth.json");
+    // "me:secret".
+    let text = format!(r#"{{"auths": {{"{host}": {{"auth": "bWU6c2VjcmV0"}}}}}}"#);
+    std::fs::write(&logins, text).unwrap();
+    let registry =
+        Registry::open_with_logins(&sandbox.ctx, &format!("{host}/{NAME}"), &[logins]).unwrap();
+    let blob = b"blob";
+    let error = registry
+        .push_blob(&Digest::of(blob), 4, &|out| Ok(out.write_all(blob)?))
+        .unwrap_err();
+    assert!(format!("{error:#}").contains("401"), "{error:#}");
+    let given: Vec<_> = server
+        .requests()
+        .into_iter()
+        .map(|one| one.authorization)
+        .collect();
+    let (basic, token) = ("Basic bWU6c2VjcmV0", "Bearer t0ken");
+    let expected = [None, Some(basic), Some(token)].map(|one| one.map(str::to_owned));
+    assert_eq!(given[..3], expected);
+    let got: Vec<_> = thief.requests().into_iter().collect();
+    assert!(!got.is_empty());
+    assert!(got.iter().all(|one| one.authorization.is_none()), "{got:?}");
+}
+
+#[test]
+fn err_the_login_stays_on_this_machine() {
+    let server = Server::start(|_, _| {
+        Reply::status("401 Unauthorized", "")
+            .header(r#"WWW-Authenticate: Bearer realm="http://auth.invalid/token""#)
+    });
+    let sandbox = Sandbox::new();
+    let error = open(&sandbox, &server)
+        .has_blob(&Digest::of(b""))
+        .unwrap_err();
+    let text = format!("{error:#}");
+    assert!(
+        text.ends_with("it wants the login sent unencrypted, to `auth.invalid`"),
+        "{text}"
+    );
+    assert_eq!(factory_base::error::kind_of(&error).exit_status(), 3);
+}
+
 #[test]
 fn ok_report_is_a_referrer() {
     let stored = Arc::new(Mutex::new(Stored::default()));

@@ -3,6 +3,10 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// Between two bytes of a server that drips.
+const DRIP: Duration = Duration::from_millis(20);
 
 /// What was asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +31,7 @@ pub struct Reply {
     headers: Vec<String>,
     body: Vec<u8>,
     cut_after: Option<usize>,
+    drip_after: Option<usize>,
 }
 
 impl Reply {
@@ -42,6 +47,7 @@ impl Reply {
             headers: Vec::new(),
             body: body.into(),
             cut_after: None,
+            drip_after: None,
         }
     }
 
@@ -67,6 +73,12 @@ impl Reply {
     /// Close the connection after so many bytes of the body.
     pub fn cut_after(mut self, n_bytes: usize) -> Self {
         self.cut_after = Some(n_bytes);
+        self
+    }
+
+    /// After so many bytes of the body, send the rest one byte at a time, slowly.
+    pub fn drip_after(mut self, n_bytes: usize) -> Self {
+        self.drip_after = Some(n_bytes);
         self
     }
 }
@@ -130,12 +142,18 @@ fn serve(
     } else {
         &reply.body[..reply.cut_after.unwrap_or(reply.body.len())]
     };
+    let n_at_once = reply.drip_after.unwrap_or(body.len()).min(body.len());
+    let (at_once, slowly) = body.split_at(n_at_once);
+    let mut send = || {
+        stream.write_all(head.as_bytes())?;
+        stream.write_all(at_once)?;
+        slowly.chunks(1).try_for_each(|byte| {
+            std::thread::sleep(DRIP);
+            stream.write_all(byte)
+        })
+    };
     // A client that goes away early is part of the tests.
-    if stream
-        .write_all(head.as_bytes())
-        .and_then(|()| stream.write_all(body))
-        .is_err()
-    {}
+    let _sent: std::io::Result<()> = send();
 }
 
 fn read_request(stream: &TcpStream) -> Option<Request> {
