@@ -58,6 +58,29 @@ impl Failure {
     }
 }
 
+/// What a crate's own type of error says for the user.
+///
+/// The type says what happened, by `thiserror`; this says whose fault it is and what to do.
+/// The errors of libraries do not know that, which is why [`kind_of`] calls them a bug.
+pub trait Explain: std::error::Error {
+    /// Picks the exit status.
+    fn kind(&self) -> Kind;
+
+    /// What to do next; each one an action, commands in backticks.
+    fn hints(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// As it travels to the user.
+    fn failure(&self) -> Failure {
+        Failure {
+            kind: self.kind(),
+            message: self.to_string(),
+            hints: self.hints(),
+        }
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.message)

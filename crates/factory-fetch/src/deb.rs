@@ -243,7 +243,7 @@ impl<R: Read> Read for Limited<R> {
         self.left = self.left.checked_sub(count as u64).ok_or_else(|| {
             io::Error::other(format!(
                 "it unpacks to more than {}",
-                factory_base::ui::bytes(MAX_UNPACKED)
+                factory_base::text::bytes(MAX_UNPACKED)
             ))
         })?;
         Ok(count)

@@ -9,13 +9,15 @@ use sha2::Digest as _;
 use ureq::Body;
 use ureq::http::{Response, StatusCode, header};
 
+use super::context::Context;
+use super::error::Error;
 use super::http::{Candidate, Http, Request, RequestError};
 use super::locate::Locations;
 use super::pace::{Paced, TooSlow};
 use super::progress::{FileProgress, Progress};
 use super::retry::{ATTEMPTS, pause};
-use factory_base::ctx::Ctx;
-use factory_base::error;
+use factory_base::error::Explain as _;
+use factory_base::run::Cancel;
 use factory_model::lock::{Origin, Sha256};
 
 /// No source is as large; guards a lock entry without a size.
@@ -52,7 +54,7 @@ pub struct Done {
 /// Fetches files; shared by the threads of one fetch.
 #[derive(Debug)]
 pub struct Downloader<'a> {
-    ctx: &'a Ctx,
+    ctx: &'a dyn Context,
     http: &'a Http,
     locations: &'a Locations<'a>,
     parts: PathBuf,
@@ -74,8 +76,8 @@ impl From<anyhow::Error> for Stop {
 }
 
 /// Whether an error ends a whole fetch, not only one file.
-pub fn is_fatal(ctx: &Ctx, error: &anyhow::Error) -> bool {
-    ctx.is_interrupted()
+pub fn is_fatal(cancel: &dyn Cancel, error: &anyhow::Error) -> bool {
+    cancel.is_interrupted()
         || error.chain().any(|cause| {
             cause.downcast_ref::<io::Error>().is_some_and(|io| {
                 matches!(
@@ -91,12 +93,17 @@ pub fn is_fatal(ctx: &Ctx, error: &anyhow::Error) -> bool {
 
 impl<'a> Downloader<'a> {
     /// Unfinished files lie in `<cache>/downloads`.
-    pub fn new(ctx: &'a Ctx, http: &'a Http, locations: &'a Locations<'a>) -> Self {
+    pub fn new(
+        ctx: &'a dyn Context,
+        http: &'a Http,
+        locations: &'a Locations<'a>,
+        cache: &Path,
+    ) -> Self {
         Self {
             ctx,
             http,
             locations,
-            parts: ctx.cache.join("downloads"),
+            parts: cache.join("downloads"),
             max_requests: MAX_REQUESTS,
         }
     }
@@ -141,14 +148,16 @@ impl<'a> Downloader<'a> {
                     }
                     Err(Stop::Fatal(error)) => return Err(error),
                     Err(Stop::Next(reason)) => {
-                        self.ctx.ui.detail(format!("{candidate}: {reason}"));
+                        self.ctx.detail(&format!("{candidate}: {reason}"));
                         failures.push(format!("{candidate}: {reason}"));
                     }
                 }
             }
         }
         part.discard_if_empty()?;
-        Err(nowhere(job, &failures).into())
+        let name = job.name.clone();
+        let reasons = failures;
+        Err(Error::Nowhere { name, reasons }.failure().into())
     }
 
     fn try_candidate(
@@ -168,7 +177,7 @@ impl<'a> Downloader<'a> {
                     .map_err(|failure| failure.into_stop())?;
                 part.verify(job, bar)
             }
-            Candidate::Http { .. } if self.ctx.offline => {
+            Candidate::Http { .. } if self.ctx.is_offline() => {
                 Err(Stop::Next("not asked, because of `--offline`".to_owned()))
             }
             Candidate::Http { url, proxy } => {
@@ -395,18 +404,6 @@ fn range_start(response: &Response<Body>) -> Option<u64> {
         .ok()
 }
 
-fn nowhere(job: &Job, failures: &[String]) -> error::Failure {
-    let mut message = format!("cannot fetch `{}`", job.name);
-    if failures.is_empty() {
-        message.push_str(": nothing says where it is");
-    }
-    for failure in failures {
-        message.push_str("\n    ");
-        message.push_str(failure);
-    }
-    error::environment(message)
-}
-
 /// An unfinished file with the hash of what it holds.
 struct Part {
     path: PathBuf,
@@ -449,15 +446,11 @@ impl Part {
 
     fn append(&mut self, bytes: &[u8]) -> Result<()> {
         self.file.write_all(bytes).map_err(|source| {
-            let hint = (source.kind() == io::ErrorKind::StorageFull).then_some(
-                "free some space, or set `XDG_CACHE_HOME` to a directory on a larger disk; \
-                 the download resumes where it stopped",
-            );
-            let failure = error::environment(format!("cannot write `{}`", self.path.display()));
-            anyhow::Error::from(source).context(match hint {
-                Some(hint) => failure.hint(hint),
-                None => failure,
-            })
+            let failure = Error::CannotWrite {
+                path: self.path.clone(),
+                is_full: source.kind() == io::ErrorKind::StorageFull,
+            };
+            anyhow::Error::from(source).context(failure.failure())
         })?;
         self.hasher.update(bytes);
         self.length += bytes.len() as u64;

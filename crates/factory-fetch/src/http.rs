@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use base64::Engine as _;
 use ureq::http::{Response, StatusCode, header};
 use ureq::tls::{RootCerts, TlsConfig};
@@ -14,10 +14,11 @@ use ureq::unversioned::transport::DefaultConnector;
 use ureq::{Agent, Body, Proxy};
 use url::Url;
 
+use super::error::Error;
 use super::netrc::Netrc;
 use super::pace::{Pace, Paced, TooSlow};
 use super::resolver::CachingResolver;
-use factory_base::error;
+use factory_base::error::Explain as _;
 
 /// A server that sends nothing for this long is given up; the download resumes elsewhere.
 const IDLE: Duration = Duration::from_secs(30);
@@ -424,10 +425,15 @@ pub fn redacted(url: &str) -> String {
 /// # Errors
 /// Not a URL with a host.
 pub fn host_of(url: &str) -> Result<String> {
-    let parsed = Url::parse(url).with_context(|| format!("`{}` is not a URL", redacted(url)))?;
+    let bad = |problem: String| Error::BadUrl {
+        url: redacted(url),
+        problem,
+    };
+    let parsed =
+        Url::parse(url).map_err(|source| bad(format!("is not a URL: {source}")).failure())?;
     let host = parsed
         .host_str()
-        .ok_or_else(|| error::bad_input(format!("`{}` has no host", redacted(url))))?;
+        .ok_or_else(|| bad("has no host".to_owned()).failure())?;
     Ok(match parsed.port() {
         Some(port) => format!("{host}:{port}"),
         None => host.to_owned(),
@@ -435,25 +441,9 @@ pub fn host_of(url: &str) -> Result<String> {
 }
 
 fn percent_decode(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&first, tail)) = rest.split_first() {
-        let digits = tail
-            .get(..2)
-            .and_then(|pair| std::str::from_utf8(pair).ok())
-            .and_then(|pair| u8::from_str_radix(pair, 16).ok());
-        match (first, digits) {
-            (b'%', Some(byte)) => {
-                bytes.push(byte);
-                rest = tail.get(2..).unwrap_or_default();
-            }
-            _ => {
-                bytes.push(first);
-                rest = tail;
-            }
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
+    percent_encoding::percent_decode_str(text)
+        .decode_utf8_lossy()
+        .into_owned()
 }
 
 #[cfg(test)]

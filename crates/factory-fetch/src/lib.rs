@@ -1,8 +1,10 @@
 //! Downloads: parallel, resumable, hashed while streamed. Knows no Nix.
 
 mod apt;
+mod context;
 pub mod deb;
 mod download;
+mod error;
 pub mod git;
 pub mod http;
 mod locate;
@@ -16,7 +18,9 @@ mod resolver;
 pub mod retry;
 
 pub use apt::Mirrors;
+pub use context::Context;
 pub use download::{Done, Downloader, Job, is_fatal};
+pub use error::Error;
 pub use http::{Candidate, Http, Request, RequestError, host_of};
 pub use locate::Locations;
 pub use nar::hash as nar_hash;

@@ -7,17 +7,21 @@ use anyhow::{Context as _, Result, bail};
 use xshell::Shell;
 
 use super::apt::Mirrors;
+use super::context::Context;
+use super::error::Error;
 use super::http::{Candidate, Http};
 use super::pypi::Indexes;
-use factory_base::ctx::Ctx;
+use factory_base::error::Explain as _;
 use factory_base::process;
 use factory_model::lock::{Origin, Sha256};
 
 /// The registries as this user's clients are set up; each is read when first needed.
 #[derive(Debug)]
 pub struct Locations<'a> {
-    ctx: &'a Ctx,
+    ctx: &'a dyn Context,
     http: &'a Http,
+    /// Its `Cargo.lock` says which crates there are.
+    checkout: &'a Path,
     mirrors: Lazy<Mirrors>,
     indexes: Lazy<Indexes>,
     cargo_fetched: Mutex<bool>,
@@ -25,10 +29,11 @@ pub struct Locations<'a> {
 
 impl<'a> Locations<'a> {
     /// Reads nothing yet.
-    pub fn new(ctx: &'a Ctx, http: &'a Http) -> Self {
+    pub fn new(ctx: &'a dyn Context, http: &'a Http, checkout: &'a Path) -> Self {
         Self {
             ctx,
             http,
+            checkout,
             mirrors: Lazy::default(),
             indexes: Lazy::default(),
             cargo_fetched: Mutex::new(false),
@@ -76,7 +81,7 @@ impl<'a> Locations<'a> {
         let home = std::env::var_os("CARGO_HOME")
             .map(PathBuf::from)
             .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cargo")))
-            .context("neither `CARGO_HOME` nor `HOME` is set")?;
+            .ok_or_else(|| Error::NoCargoHome.failure())?;
         let file = format!("{name}-{version}.crate");
         let mut fetched = self
             .cargo_fetched
@@ -87,18 +92,17 @@ impl<'a> Locations<'a> {
         }
         if !*fetched {
             let shell = Shell::new()?;
-            shell.change_dir(&self.ctx.root);
+            shell.change_dir(self.checkout);
             let mut arguments = vec!["fetch", "--locked"];
-            if self.ctx.offline {
+            if self.ctx.is_offline() {
                 arguments.push("--offline");
             }
             process::capture(shell.cmd("cargo").args(arguments))
                 .context("cannot let cargo fetch its crates")?;
             *fetched = true;
         }
-        in_registry_cache(&home, &file)?.with_context(|| {
-            format!("cargo has no `{file}` in its cache, although `Cargo.lock` should name it")
-        })
+        let found = in_registry_cache(&home, &file)?;
+        Ok(found.ok_or_else(|| Error::NoCrate { file }.failure())?)
     }
 }
 

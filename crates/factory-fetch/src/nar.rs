@@ -9,8 +9,10 @@ use std::path::Path;
 use anyhow::Result;
 use sha2::Digest as _;
 
-use factory_base::error::bad_input;
+use factory_base::error::Explain as _;
 use factory_model::lock::Sha256;
+
+use super::error::Error;
 
 /// Hashes a file, link or directory.
 ///
@@ -57,10 +59,10 @@ fn node(out: &mut impl Write, path: &Path) -> Result<()> {
             string(out, b")")?;
         }
     } else {
-        return Err(bad_input(format!(
-            "`{}` is neither a file, a link nor a directory",
-            path.display()
-        ))
+        return Err(Error::SpecialFile {
+            path: path.to_owned(),
+        }
+        .failure()
         .into());
     }
     string(out, b")")?;

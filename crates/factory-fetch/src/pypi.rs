@@ -4,16 +4,18 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use serde::Deserialize;
 use url::Url;
 use xshell::{Shell, cmd};
 
+use super::context::Context;
+use super::error::Error;
 use super::http::{Candidate, Http, Request, redacted};
 use super::retry::retry;
-use factory_base::ctx::Ctx;
-use factory_base::error;
+use factory_base::error::{Explain as _, Failure};
 use factory_base::process;
+use factory_base::run::Report;
 use factory_model::lock::Sha256;
 
 /// JSON first (PEP 691), HTML (PEP 503) from mirrors that know nothing else.
@@ -53,7 +55,7 @@ impl Indexes {
     ///
     /// # Errors
     /// Nothing on this machine knows an index.
-    pub fn of_user(ctx: &Ctx) -> Result<Self> {
+    pub fn of_user(report: &dyn Report) -> Result<Self> {
         let variable = |name: &str| {
             std::env::var(name)
                 .ok()
@@ -82,7 +84,7 @@ impl Indexes {
         urls.extend(settings.extra);
         urls.dedup();
         for url in &urls {
-            ctx.ui.detail(format!("Python index: {}", redacted(url)));
+            report.detail(&format!("Python index: {}", redacted(url)));
         }
         Ok(Self::new(urls))
     }
@@ -98,14 +100,14 @@ impl Indexes {
     /// No index answers, or none has the file with this hash.
     pub fn locate(
         &self,
-        ctx: &Ctx,
+        ctx: &dyn Context,
         http: &Http,
         project: &str,
         file: &str,
         sha256: &Sha256,
     ) -> Result<Vec<Candidate>> {
-        if ctx.offline {
-            return Err(error::environment("not asked, because of `--offline`").into());
+        if ctx.is_offline() {
+            return Err(Error::Offline { url: None }.failure().into());
         }
         let mut candidates = Vec::new();
         let mut reasons = Vec::new();
@@ -131,13 +133,13 @@ impl Indexes {
             }
         }
         if candidates.is_empty() {
-            return Err(error::environment(reasons.join("; ")).into());
+            return Err(Error::NotInIndexes { reasons }.failure().into());
         }
         Ok(candidates)
     }
 
     /// Asks for a project page once, however many threads want it.
-    fn page(&self, ctx: &Ctx, http: &Http, url: &str) -> Result<Page> {
+    fn page(&self, ctx: &dyn Context, http: &Http, url: &str) -> Result<Page> {
         let panicked = |_| anyhow::anyhow!("another download panicked");
         let slot = {
             let mut pages = self.pages.lock().map_err(|_| panicked(()))?;
@@ -157,9 +159,9 @@ impl Indexes {
             let is_json = mime_type.is_some_and(|mime| mime.ends_with("json"));
             Ok((is_json, http.text(response, MAX_PAGE)?))
         })?;
-        let base = Url::parse(url)?;
+        let base = Url::parse(url).map_err(|source| bad_page(url, &source))?;
         let links = if is_json {
-            parse_json(&text, &base)?
+            parse_json(&text, &base).map_err(|source| bad_page(url, &source))?
         } else {
             parse_html(&text, &base)
         };
@@ -190,8 +192,16 @@ struct JsonFile {
     hashes: BTreeMap<String, String>,
 }
 
-fn parse_json(text: &str, base: &Url) -> Result<Vec<Link>> {
-    let page: JsonPage = serde_json::from_str(text).context("the project page is not JSON")?;
+fn bad_page(url: &str, problem: &dyn std::error::Error) -> Failure {
+    Error::BadPage {
+        url: redacted(url),
+        problem: problem.to_string(),
+    }
+    .failure()
+}
+
+fn parse_json(text: &str, base: &Url) -> Result<Vec<Link>, serde_json::Error> {
+    let page: JsonPage = serde_json::from_str(text)?;
     Ok(page
         .files
         .into_iter()
@@ -271,7 +281,12 @@ impl UvSettings {
         for file in files.into_iter().flatten().filter(|file| file.is_file()) {
             let text = fs_err::read_to_string(&file)?;
             let found = Self::parse(&text).map_err(|source| {
-                error::bad_input(format!("cannot read `{}`: {source}", file.display()))
+                let problem = source.to_string();
+                Error::BadSettings {
+                    path: file,
+                    problem,
+                }
+                .failure()
             })?;
             merged.default = merged.default.or(found.default);
             merged.extra.extend(found.extra);
@@ -327,12 +342,7 @@ fn pip_index() -> Result<String> {
     }
     process::capture(cmd!(shell, "python3 -c {DEFAULT}"))
         .map(|url| url.trim().to_owned())
-        .map_err(|source| {
-            source.context(
-                error::environment("no Python index is configured, and no pip knows the default")
-                    .hint("install pip (`apt-get install python3-pip`), or set `UV_DEFAULT_INDEX` to the index you use"),
-            )
-        })
+        .map_err(|source| source.context(Error::NoIndex.failure()))
 }
 
 #[cfg(test)]

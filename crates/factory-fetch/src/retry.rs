@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::http::RequestError;
-use factory_base::ctx::Ctx;
+use factory_base::run::{Cancel, Run};
 
 /// Failures in a row before something is given up.
 pub const ATTEMPTS: u32 = 4;
@@ -57,10 +57,14 @@ impl From<Stop> for anyhow::Error {
 ///
 /// # Errors
 /// The last failure; or the run was interrupted.
-pub fn retry<T>(ctx: &Ctx, name: &str, attempt: impl Fn() -> Result<T, Stop>) -> Result<T, Stop> {
+pub fn retry<T>(
+    run: &dyn Run,
+    name: &str,
+    attempt: impl Fn() -> Result<T, Stop>,
+) -> Result<T, Stop> {
     let mut n_failures = 0;
     loop {
-        ctx.check_interrupted()?;
+        run.check_interrupted()?;
         let failure = match attempt() {
             Err(Stop::Request(failure)) => failure,
             ended => return ended,
@@ -69,8 +73,8 @@ pub fn retry<T>(ctx: &Ctx, name: &str, attempt: impl Fn() -> Result<T, Stop>) ->
         if !failure.transient || n_failures >= ATTEMPTS {
             return Err(failure.into());
         }
-        ctx.ui.detail(format!("{name}: {failure}; trying again"));
-        pause(ctx, n_failures, failure.retry_after)?;
+        run.detail(&format!("{name}: {failure}; trying again"));
+        pause(run, n_failures, failure.retry_after)?;
     }
 }
 
@@ -78,14 +82,14 @@ pub fn retry<T>(ctx: &Ctx, name: &str, attempt: impl Fn() -> Result<T, Stop>) ->
 ///
 /// # Errors
 /// The user stops the run meanwhile.
-pub fn pause(ctx: &Ctx, n_failures: u32, asked: Option<Duration>) -> Result<()> {
+pub fn pause(cancel: &dyn Cancel, n_failures: u32, asked: Option<Duration>) -> Result<()> {
     const SLICE: Duration = Duration::from_millis(100);
     let exponential = FIRST_PAUSE * 2_u32.saturating_pow(n_failures.saturating_sub(1));
     let mut left = asked
         .unwrap_or_else(|| exponential.mul_f64(0.5 + fastrand::f64()))
         .min(LONGEST_PAUSE);
     while left > Duration::ZERO {
-        ctx.check_interrupted()?;
+        cancel.check_interrupted()?;
         std::thread::sleep(left.min(SLICE));
         left = left.saturating_sub(SLICE);
     }

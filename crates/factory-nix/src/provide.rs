@@ -293,8 +293,8 @@ fn fetch_debs(ctx: &Ctx, locks: &[&DebianLock]) -> Result<Vec<PathBuf>> {
         })
         .collect();
     let http = Http::from_environment()?;
-    let locations = Locations::new(ctx, &http);
-    let downloader = Downloader::new(ctx, &http, &locations);
+    let locations = Locations::new(ctx, &http, &ctx.root);
+    let downloader = Downloader::new(ctx, &http, &locations, &ctx.cache);
     let bytes = jobs.iter().filter_map(|job| job.size).sum();
     ctx.ui.step(
         "Fetching",

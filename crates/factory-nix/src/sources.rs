@@ -214,8 +214,8 @@ fn fetch(ctx: &Ctx, nix: &Nix, mut missing: Vec<MissingSource>) -> Result<FetchR
     // The largest first: the last download to end then is a small one.
     missing.sort_by(|one, other| other.size.cmp(&one.size).then(one.name.cmp(&other.name)));
     let http = Http::from_environment()?;
-    let locations = Locations::new(ctx, &http);
-    let downloader = Downloader::new(ctx, &http, &locations);
+    let locations = Locations::new(ctx, &http, &ctx.root);
+    let downloader = Downloader::new(ctx, &http, &locations, &ctx.cache);
     let bytes = missing.iter().filter_map(|source| source.size).sum();
     ctx.ui.step(
         "Fetching",

@@ -8,7 +8,8 @@ use base64::Engine as _;
 use serde::Deserialize;
 use xshell::Shell;
 
-use factory_base::error;
+use super::error::Error;
+use factory_base::error::Explain as _;
 use factory_base::process;
 
 /// A user name and a password or token.
@@ -44,7 +45,7 @@ struct Auth {
 
 /// Where a login for a repository is written.
 #[derive(Debug, PartialEq, Eq)]
-enum Place {
+enum Source {
     Here(Login),
     /// `docker-credential-NAME get`.
     Helper(String),
@@ -68,12 +69,14 @@ pub(super) fn login(repository: &str, files: &[PathBuf]) -> Result<Option<Login>
         if !path.is_file() {
             continue;
         }
-        let file: AuthFile = serde_json::from_slice(&fs_err::read(path)?)
-            .map_err(|source| error::bad_input(format!("`{}`: {source}", path.display())))?;
+        let file: AuthFile = serde_json::from_slice(&fs_err::read(path)?).map_err(|source| {
+            let (path, problem) = (path.clone(), source.to_string());
+            Error::BadLogins { path, problem }.failure()
+        })?;
         match file.find(repository, host) {
             None => {}
-            Some(Place::Here(login)) => return Ok(Some(login)),
-            Some(Place::Helper(name)) => return ask(&name, host).map(Some),
+            Some(Source::Here(login)) => return Ok(Some(login)),
+            Some(Source::Helper(name)) => return ask(&name, host).map(Some),
         }
     }
     Ok(None)
@@ -106,12 +109,12 @@ pub(super) fn files() -> Vec<PathBuf> {
 
 impl AuthFile {
     /// The most specific entry wins: `HOST/OWNER/NAME`, `HOST/OWNER`, `HOST`.
-    fn find(&self, repository: &str, host: &str) -> Option<Place> {
+    fn find(&self, repository: &str, host: &str) -> Option<Source> {
         let mut key = repository;
         loop {
             let known = self.auths.iter().find(|(name, _)| bare(name) == key);
             if let Some(login) = known.and_then(|(_, auth)| decode(&auth.auth)) {
-                return Some(Place::Here(login));
+                return Some(Source::Here(login));
             }
             match key.rsplit_once('/') {
                 Some((shorter, _)) => key = shorter,
@@ -119,14 +122,14 @@ impl AuthFile {
             }
         }
         if let Some(helper) = self.cred_helpers.get(host) {
-            return Some(Place::Helper(helper.clone()));
+            return Some(Source::Helper(helper.clone()));
         }
         // A store holds what `auths` names without a login.
         let is_named = self.auths.keys().any(|name| bare(name) == host);
         self.creds_store
             .clone()
             .filter(|_| is_named)
-            .map(Place::Helper)
+            .map(Source::Helper)
     }
 }
 
@@ -161,8 +164,9 @@ fn ask(helper: &str, host: &str) -> Result<Login> {
     let reply = lines
         .iter()
         .find_map(|line| serde_json::from_str::<HelperReply>(line).ok())
-        .with_context(|| {
-            error::environment(format!("`{program} get` printed no login for `{host}`"))
+        .ok_or_else(|| {
+            let host = host.to_owned();
+            Error::NoLogin { program, host }.failure()
         })?;
     Ok(Login {
         user: reply.username,
@@ -186,7 +190,7 @@ mod tests {
         );
         let file: AuthFile = serde_json::from_str(&text).unwrap();
         let here = |user: &str, password: &str| {
-            Some(Place::Here(Login {
+            Some(Source::Here(Login {
                 user: user.to_owned(),
                 password: password.to_owned(),
             }))
@@ -195,7 +199,7 @@ mod tests {
         assert_eq!(find("ghcr.io/other/name"), here("all", "a"));
         assert_eq!(find("ghcr.io/me/name"), here("me", "b:c"));
         assert_eq!(find("old.test/name"), here("old", "d"));
-        let helper = |name: &str| Some(Place::Helper(name.to_owned()));
+        let helper = |name: &str| Some(Source::Helper(name.to_owned()));
         assert_eq!(find("helped.test/name"), helper("pass"));
         assert_eq!(find("store.test/name"), helper("desktop"));
         assert_eq!(find("unknown.test/name"), None);

@@ -19,8 +19,9 @@ use ureq::{Body, SendBody};
 use url::{Host, Url};
 
 use super::credentials::{self, Login};
-use factory_base::ctx::Ctx;
-use factory_base::error;
+use super::error::Error;
+use factory_base::error::Explain as _;
+use factory_base::run::Run;
 use factory_fetch::http::{Http, RequestError, accept, is_transient, transport_error};
 use factory_fetch::retry::{Stop, retry};
 
@@ -46,7 +47,7 @@ pub struct Traffic {
 
 /// One repository of a registry.
 pub struct Registry<'a> {
-    ctx: &'a Ctx,
+    run: &'a dyn Run,
     http: Http,
     /// `HOST/NAME`, for messages.
     name: String,
@@ -66,18 +67,18 @@ impl<'a> Registry<'a> {
     ///
     /// # Errors
     /// `name` has no registry, or a file of logins cannot be read.
-    pub fn open(ctx: &'a Ctx, name: &str) -> Result<Self> {
-        Self::open_with_logins(ctx, name, &credentials::files())
+    pub fn open(run: &'a dyn Run, name: &str) -> Result<Self> {
+        Self::open_with_logins(run, name, &credentials::files())
     }
 
     /// The same, with logins from these files, in this order.
     ///
     /// # Errors
     /// As [`Registry::open`].
-    pub fn open_with_logins(ctx: &'a Ctx, name: &str, files: &[PathBuf]) -> Result<Self> {
+    pub fn open_with_logins(run: &'a dyn Run, name: &str, files: &[PathBuf]) -> Result<Self> {
         let base = base_of(name)?;
         Ok(Self {
-            ctx,
+            run,
             http: Http::from_environment()?.with_idle(PATIENCE),
             name: name.to_owned(),
             base,
@@ -121,7 +122,10 @@ impl<'a> Registry<'a> {
         if !response.status().is_success() {
             return Ok(None);
         }
-        let text = response.body_mut().read_to_vec()?;
+        let text = response
+            .body_mut()
+            .read_to_vec()
+            .map_err(|source| self.refusal(transport_error(&source)))?;
         Ok(Some((Digest::of(&text), text.len() as u64)))
     }
 
@@ -222,10 +226,12 @@ impl<'a> Registry<'a> {
         let mut response = self.retry(&|| self.send("GET", &url, &accept, None))?;
         let mut manifests = Vec::new();
         if response.status().is_success() {
-            let text = response.body_mut().read_to_string()?;
-            let mut index: Value = serde_json::from_str(&text).with_context(|| {
-                error::environment(format!("`{}:{tag}` is not an index", self.name))
-            })?;
+            let text = response
+                .body_mut()
+                .read_to_string()
+                .map_err(|source| self.refusal(transport_error(&source)))?;
+            let mut index: Value = serde_json::from_str(&text)
+                .map_err(|source| self.bad_answer(format!("`{tag}` is not an index: {source}")))?;
             if let Some(known) = index["manifests"].as_array_mut() {
                 manifests.append(known);
             }
@@ -311,7 +317,7 @@ impl<'a> Registry<'a> {
                 expect(response, StatusCode::CREATED)
             }
             (Err(error), Err(cause)) if is_short && !is_broken_pipe(&cause) => {
-                self.ctx.ui.detail(format!("upload ended: {error}"));
+                self.run.detail(&format!("upload ended: {error}"));
                 Err(Stop::Fatal(cause))
             }
             (Err(error), _) => Err(error),
@@ -320,9 +326,11 @@ impl<'a> Registry<'a> {
     }
 
     fn url(&self, path: &str) -> Result<Url> {
-        self.base
-            .join(path)
-            .with_context(|| format!("`{path}` below `{}` is no URL", self.base))
+        self.base.join(path).map_err(|source| {
+            let name = self.name.clone();
+            let problem = format!("`{path}` makes no URL: {source}");
+            Error::BadName { name, problem }.failure().into()
+        })
     }
 
     fn present(&self) -> Result<std::sync::MutexGuard<'_, BTreeSet<Digest>>> {
@@ -332,24 +340,29 @@ impl<'a> Registry<'a> {
     }
 
     fn retry<T>(&self, attempt: &dyn Fn() -> Result<T, Stop>) -> Result<T> {
-        retry(self.ctx, &self.name, attempt).map_err(|stop| match stop {
-            Stop::Request(failure) => self.refusal(&failure),
+        retry(self.run, &self.name, attempt).map_err(|stop| match stop {
+            Stop::Request(failure) => self.refusal(failure),
             Stop::Fatal(error) => error,
         })
     }
 
-    fn refusal(&self, failure: &RequestError) -> anyhow::Error {
-        let host = self.base.host_str().unwrap_or_default();
-        let message = format!("`{}`: {failure}", self.name);
-        let error = error::environment(message);
-        match failure.status {
-            Some(401 | 403) if self.login.is_none() => error.hint(format!(
-                "log in first: `docker login {host}` or `podman login {host}`"
-            )),
-            Some(401 | 403) => error
-                .hint("the login may not write there: a token needs the right to write packages"),
-            _ => error,
+    fn refusal(&self, failure: RequestError) -> anyhow::Error {
+        Error::Refused {
+            name: self.name.clone(),
+            host: self.base.host_str().unwrap_or_default().to_owned(),
+            has_login: self.login.is_some(),
+            failure,
         }
+        .failure()
+        .into()
+    }
+
+    fn bad_answer(&self, problem: impl std::fmt::Display) -> anyhow::Error {
+        Error::BadAnswer {
+            name: self.name.clone(),
+            problem: problem.to_string(),
+        }
+        .failure()
         .into()
     }
 
@@ -513,20 +526,17 @@ fn base_of(name: &str) -> Result<Url> {
         .split_once('/')
         .filter(|(host, _)| host.contains(['.', ':']) || *host == "localhost")
         .ok_or_else(|| {
-            error::bad_input(format!("`{name}` does not name a registry"))
-                .hint("write it as in `ghcr.io/OWNER/NAME`")
+            let name = name.to_owned();
+            Error::NoRegistry { name }.failure()
         })?;
+    let bad = |problem: String| {
+        let name = name.to_owned();
+        Error::BadName { name, problem }.failure()
+    };
     let mut base = Url::parse(&format!("https://{host}/v2/{path}/"))
-        .map_err(|source| error::bad_input(format!("`{name}` is no repository: {source}")))?;
+        .map_err(|source| bad(source.to_string()))?;
     if !base.username().is_empty() || base.password().is_some() {
-        return Err(error::bad_input(format!(
-            "`{name}` is no repository: a login does not belong into it"
-        ))
-        .hint(format!(
-            "log in with `docker login {}` or `podman login {0}`",
-            base.host_str().unwrap_or_default()
-        ))
-        .into());
+        return Err(bad("a login does not belong into it".to_owned()).into());
     }
     if is_local(&base) {
         // Parsed again, since the port that a URL leaves out is another one now.

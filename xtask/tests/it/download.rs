@@ -39,9 +39,9 @@ fn part(sandbox: &Sandbox) -> PathBuf {
 
 fn fetch(sandbox: &Sandbox, job: &Job) -> anyhow::Result<Done> {
     let http = Http::from_environment().unwrap();
-    let locations = Locations::new(&sandbox.ctx, &http);
+    let locations = Locations::new(&sandbox.ctx, &http, &sandbox.ctx.root);
     let progress = Progress::new(&sandbox.ctx.ui, 1, 0);
-    Downloader::new(&sandbox.ctx, &http, &locations).fetch(job, &progress)
+    Downloader::new(&sandbox.ctx, &http, &locations, &sandbox.ctx.cache).fetch(job, &progress)
 }
 
 fn message(error: &anyhow::Error, servers: &[&Server]) -> String {
@@ -163,9 +163,9 @@ fn ok_next_candidate_after_a_wrong_hash() {
 /// As `fetch`, with a patience that a test can wait for.
 fn fetch_impatiently(sandbox: &Sandbox, job: &Job) -> anyhow::Result<Done> {
     let http = Http::from_environment().unwrap().with_pace(IMPATIENT);
-    let locations = Locations::new(&sandbox.ctx, &http);
+    let locations = Locations::new(&sandbox.ctx, &http, &sandbox.ctx.root);
     let progress = Progress::new(&sandbox.ctx.ui, 1, 0);
-    Downloader::new(&sandbox.ctx, &http, &locations)
+    Downloader::new(&sandbox.ctx, &http, &locations, &sandbox.ctx.cache)
         .with_max_requests(6)
         .fetch(job, &progress)
 }
@@ -325,6 +325,29 @@ fn ok_indexes_in_json_and_html() {
     assert_eq!(json.requests().len(), 1, "a page is asked for once");
 }
 
+/// What an index gets wrong is never called a bug of ours.
+#[test]
+fn err_a_page_that_is_no_page() {
+    let sandbox = Sandbox::new();
+    let server = Server::start(|_, request| match request.path.as_str() {
+        "/broken/foo/" => {
+            Reply::ok("{\"files\": 7}").header("Content-Type: application/vnd.pypi.simple.v1+json")
+        }
+        _ => Reply::ok(vec![0xff; 9]).header("Content-Type: text/html"),
+    });
+    let http = Http::from_environment().unwrap();
+    for base in ["broken", "binary"] {
+        let indexes = Indexes::new(vec![format!("{}/{base}", server.base)]);
+        let error = indexes
+            .locate(&sandbox.ctx, &http, "foo", "foo-1.whl", &Sha256::of(b""))
+            .unwrap_err();
+        assert_eq!(factory_base::error::kind_of(&error).exit_status(), 3);
+        let text = message(&error, &[&server]);
+        assert!(text.contains(&format!("SERVER0/{base}/foo/: ")), "{text}");
+        assert!(text.contains("cannot be read: "), "{text}");
+    }
+}
+
 /// A page that drips must not hold up the indexes after it.
 #[test]
 fn ok_next_index_after_a_drip() {
@@ -387,9 +410,9 @@ fn ok_superseded_deb_comes_from_the_snapshot_archive() {
         snapshot: "20260101T000000Z".to_owned(),
     }];
     let http = Http::from_environment().unwrap();
-    let locations = Locations::new(&sandbox.ctx, &http).with_mirrors(mirrors);
+    let locations = Locations::new(&sandbox.ctx, &http, &sandbox.ctx.root).with_mirrors(mirrors);
     let progress = Progress::new(&sandbox.ctx.ui, 1, 0);
-    let downloader = Downloader::new(&sandbox.ctx, &http, &locations);
+    let downloader = Downloader::new(&sandbox.ctx, &http, &locations, &sandbox.ctx.cache);
     let done = downloader.fetch(&job, &progress).unwrap();
     assert_eq!(std::fs::read(&job.destination).unwrap(), content());
     assert_eq!(done.bytes_fetched, content().len() as u64);

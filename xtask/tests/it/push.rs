@@ -228,6 +228,31 @@ fn err_the_login_stays_on_this_machine() {
     assert_eq!(factory_base::error::kind_of(&error).exit_status(), 3);
 }
 
+/// What a registry gets wrong is never called a bug of ours.
+#[test]
+fn err_a_registry_that_talks_nonsense() {
+    let server = Server::start(|_, request| match request.method.as_str() {
+        "POST" => Reply::status("202 Accepted", ""),
+        "GET" => Reply::ok("no index"),
+        _ => Reply::status("201 Created", ""),
+    });
+    let sandbox = Sandbox::new();
+    let registry = open(&sandbox, &server);
+    let no_place = registry
+        .push_small(&Digest::of(b"x"), b"x")
+        .err()
+        .into_iter();
+    let no_index = registry
+        .attach(&Digest::of(b"s"), 1, "application/x.report", b"[]")
+        .err();
+    let errors: Vec<_> = no_place.chain(no_index).collect();
+    assert!(!errors.is_empty());
+    for error in errors {
+        let kind = factory_base::error::kind_of(&error);
+        assert_eq!(kind.exit_status(), 3, "{error:#}");
+    }
+}
+
 #[test]
 fn ok_report_is_a_referrer() {
     let stored = Arc::new(Mutex::new(Stored::default()));

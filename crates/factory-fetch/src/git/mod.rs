@@ -9,11 +9,14 @@ use anyhow::{Context as _, Result};
 use walkdir::WalkDir;
 use xshell::{Cmd, Shell, cmd};
 
-use factory_base::ctx::Ctx;
-use factory_base::error;
+use factory_base::error::Explain as _;
 use factory_base::process;
+use factory_base::run::Cancel;
 use factory_model::lock::Sha256;
 use failure::Cause;
+
+use crate::context::Context;
+use crate::error::Error;
 
 /// What makes a checkout depend on the revision only (no conversion, no filters, no hooks),
 /// and a fetch end by itself.
@@ -57,16 +60,16 @@ pub struct Revision<'a> {
 /// The repository does not answer, asks for credentials, lacks the revision, or a submodule
 /// fails; each says which.
 pub fn checkout(
-    ctx: &Ctx,
+    ctx: &dyn Context,
     revision: &Revision<'_>,
     objects: &Path,
     target: &Path,
 ) -> Result<Vec<PathBuf>> {
-    if ctx.offline {
-        return Err(error::environment(format!(
-            "{}: not asked, because of `--offline`",
-            revision.url
-        ))
+    if ctx.is_offline() {
+        return Err(Error::Offline {
+            url: Some(revision.url.to_owned()),
+        }
+        .failure()
         .into());
     }
     let fetcher = Fetcher {
@@ -82,8 +85,8 @@ pub fn checkout(
 ///
 /// # Errors
 /// It does not answer: git's own words.
-pub fn reachable(ctx: &Ctx, url: &str) -> Result<()> {
-    ctx.check_interrupted()?;
+pub fn reachable(cancel: &dyn Cancel, url: &str) -> Result<()> {
+    cancel.check_interrupted()?;
     let shell = Shell::new()?;
     // git has no limit of its own for connecting, and a host that drops packets must not
     // hold a preflight for minutes.
@@ -131,7 +134,7 @@ impl Trust {
 }
 
 struct Fetcher<'a> {
-    ctx: &'a Ctx,
+    ctx: &'a dyn Context,
     shell: Shell,
     /// One bare repository for each URL.
     objects: &'a Path,
@@ -201,8 +204,7 @@ impl Fetcher<'_> {
             return Err(failure::explain(cause, url, rev, &said));
         }
         self.ctx
-            .ui
-            .detail(format!("{url}: no fetch of {rev} alone: {said}"));
+            .detail(&format!("{url}: no fetch of {rev} alone: {said}"));
         fetch(&[
             "--",
             url,
@@ -242,12 +244,13 @@ impl Fetcher<'_> {
             .unwrap_or_default();
         let urls = submodule::urls(&entries);
         for (path, rev) in links {
-            let declared = urls.get(path).with_context(|| {
-                error::bad_input(format!(
-                    "{url} at {} has a submodule `{path}` that `.gitmodules` gives no URL for",
-                    parent.rev
-                ))
-                .hint("it cannot be fetched with submodules: set `submodules = false` in `package-lists/sources.toml`, with the hash of that tree")
+            let declared = urls.get(path).ok_or_else(|| {
+                Error::NoSubmoduleUrl {
+                    url: url.to_owned(),
+                    rev: parent.rev.to_owned(),
+                    path: path.to_owned(),
+                }
+                .failure()
             })?;
             let child = submodule::resolve(url, declared);
             let revision = Revision {
