@@ -1,11 +1,9 @@
 //! One file from the first candidate that serves the right bytes, resumed where it stopped.
 
-use std::fs::File;
-use std::io::{self, Read, Seek as _, Write as _};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
-use sha2::Digest as _;
+use anyhow::Result;
 use ureq::Body;
 use ureq::http::{Response, StatusCode, header};
 
@@ -14,17 +12,15 @@ use super::error::Error;
 use super::http::{Candidate, Http, Request, RequestError};
 use super::locate::Locations;
 use super::pace::{Paced, TooSlow};
+use super::part::{Part, hash_of};
 use super::progress::{FileProgress, Progress};
-use super::retry::{ATTEMPTS, pause};
+use super::retry::{Attempts, Stop, pause};
 use factory_base::error::Explain as _;
 use factory_base::run::Cancel;
 use factory_model::lock::{Origin, Sha256};
 
 /// No source is as large; guards a lock entry without a size.
 const MAX_SIZE: u64 = 64 << 30;
-/// An attempt that brings the file further by so much does not count as failed.
-const FORGIVEN: u64 = 64 << 10;
-
 /// Requests to one server for one file, however much each of them brings. Proxies have been
 /// seen that cut a connection after each minute: enough for the largest wheels behind them.
 const MAX_REQUESTS: u32 = 100;
@@ -59,20 +55,6 @@ pub struct Downloader<'a> {
     locations: &'a Locations<'a>,
     parts: PathBuf,
     max_requests: u32,
-}
-
-/// Why a candidate was given up.
-enum Stop {
-    /// The next candidate may do better.
-    Next(String),
-    /// Nothing will do better: interrupted, or the disk is full.
-    Fatal(anyhow::Error),
-}
-
-impl From<anyhow::Error> for Stop {
-    fn from(error: anyhow::Error) -> Self {
-        Stop::Fatal(error)
-    }
 }
 
 /// Whether an error ends a whole fetch, not only one file.
@@ -147,7 +129,7 @@ impl<'a> Downloader<'a> {
                         return Ok(done);
                     }
                     Err(Stop::Fatal(error)) => return Err(error),
-                    Err(Stop::Next(reason)) => {
+                    Err(Stop::Request(reason)) => {
                         self.ctx.detail(&format!("{candidate}: {reason}"));
                         failures.push(format!("{candidate}: {reason}"));
                     }
@@ -172,20 +154,19 @@ impl<'a> Downloader<'a> {
             Candidate::File(path) => {
                 part.restart(bar)?;
                 let mut file = fs_err::File::open(path)
-                    .map_err(|source| Stop::Next(format!("cannot be read: {source}")))?;
-                self.pour(job, &mut file, part, bar)
-                    .map_err(|failure| failure.into_stop())?;
+                    .map_err(|source| unfit(format!("cannot be read: {source}")))?;
+                self.pour(job, &mut file, part, bar)?;
                 part.verify(job, bar)
             }
             Candidate::Http { .. } if self.ctx.is_offline() => {
-                Err(Stop::Next("not asked, because of `--offline`".to_owned()))
+                Err(unfit("not asked, because of `--offline`"))
             }
             Candidate::Http { url, proxy } => {
                 let had = part.length;
                 let result = self.download(job, url, proxy.as_deref(), part, bar, done);
                 match result {
                     // What was there before may have been the wrong half.
-                    Err(Stop::Next(_)) if had > 0 && part.length == 0 => {
+                    Err(Stop::Request(_)) if had > 0 && part.length == 0 => {
                         self.download(job, url, proxy.as_deref(), part, bar, done)
                     }
                     result => result,
@@ -215,15 +196,15 @@ impl<'a> Downloader<'a> {
                 Err(failure) => failure,
             };
             done.bytes_fetched += part.length.saturating_sub(before);
-            let Failure::Request(request) = failure else {
-                return Err(failure.into_stop());
+            let Stop::Request(request) = failure else {
+                return Err(failure);
             };
             if !request.transient {
-                return Err(Stop::Next(request.message));
+                return Err(request.into());
             }
             let Some(n_failures) = attempts.failed(part.length) else {
                 let n = attempts.n_requests;
-                return Err(Stop::Next(format!("{} ({n} attempts)", request.message)));
+                return Err(unfit(format!("{} ({n} attempts)", request.message)));
             };
             pause(self.ctx, n_failures, request.retry_after)?;
         }
@@ -238,7 +219,7 @@ impl<'a> Downloader<'a> {
         proxy: Option<&str>,
         part: &mut Part,
         bar: &mut FileProgress<'_>,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), Stop> {
         let response = self.http.send(
             url,
             Request {
@@ -263,10 +244,9 @@ impl<'a> Downloader<'a> {
             let offered = part.length.saturating_add(rest);
             if offered != size {
                 part.restart(bar)?;
-                return Err(Failure::WrongSize {
-                    expected: size,
-                    found: offered,
-                });
+                return Err(unfit(format!(
+                    "wrong size\n      expected {size} bytes\n      found    {offered} bytes"
+                )));
             }
         }
         let mut reader = Paced::new(response.into_body().into_reader(), self.http.pace());
@@ -284,7 +264,7 @@ impl<'a> Downloader<'a> {
         reader: &mut dyn Read,
         part: &mut Part,
         bar: &mut FileProgress<'_>,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), Stop> {
         let limit = job.size.unwrap_or(MAX_SIZE);
         let mut buffer = vec![0; 256 * 1024];
         loop {
@@ -295,7 +275,7 @@ impl<'a> Downloader<'a> {
                 Err(source) if source.kind() == io::ErrorKind::Interrupted => continue,
                 // Asking again would give it another window: the next one may do better.
                 Err(source) if TooSlow::is_cause_of(&source) => {
-                    return Err(RequestError::permanent(source.to_string()).into());
+                    return Err(unfit(source.to_string()));
                 }
                 Err(source) => {
                     return Err(transient(format!("the connection broke: {source}")));
@@ -304,7 +284,9 @@ impl<'a> Downloader<'a> {
             if part.length + count as u64 > limit {
                 let found = part.length + count as u64;
                 part.restart(bar)?;
-                return Err(Failure::TooLarge { limit, found });
+                return Err(unfit(format!(
+                    "more bytes than the lock says\n      expected {limit} bytes\n      found    {found} bytes or more"
+                )));
             }
             part.append(&buffer[..count])?;
             bar.advance(count as u64);
@@ -312,81 +294,18 @@ impl<'a> Downloader<'a> {
     }
 }
 
-/// Counts what one server was asked for one file.
-struct Attempts {
-    max_requests: u32,
-    n_requests: u32,
-    /// Failures since the file last got further.
-    n_failures: u32,
-    /// The most that there ever was: a server may make us start again.
-    furthest: u64,
+/// The next candidate may do better.
+pub(super) fn unfit(message: impl Into<String>) -> Stop {
+    RequestError::permanent(message).into()
 }
 
-impl Attempts {
-    fn new(max_requests: u32, length: u64) -> Self {
-        Self {
-            max_requests,
-            n_requests: 0,
-            n_failures: 0,
-            furthest: length,
-        }
-    }
-
-    /// One more request failed, after which the part is so long; returns the failures in a
-    /// row, or `None` when it was the last attempt.
-    fn failed(&mut self, length: u64) -> Option<u32> {
-        self.n_requests += 1;
-        if length >= self.furthest.saturating_add(FORGIVEN) {
-            self.n_failures = 0;
-            self.furthest = length;
-        }
-        self.n_failures += 1;
-        (self.n_failures < ATTEMPTS && self.n_requests < self.max_requests)
-            .then_some(self.n_failures)
-    }
-}
-
-enum Failure {
-    Request(RequestError),
-    WrongSize { expected: u64, found: u64 },
-    TooLarge { limit: u64, found: u64 },
-    Fatal(anyhow::Error),
-}
-
-impl Failure {
-    fn into_stop(self) -> Stop {
-        match self {
-            Failure::Request(request) => Stop::Next(request.message),
-            Failure::WrongSize { expected, found } => Stop::Next(format!(
-                "wrong size\n      expected {expected} bytes\n      found    {found} bytes"
-            )),
-            Failure::TooLarge { limit, found } => Stop::Next(format!(
-                "more bytes than the lock says\n      expected {limit} bytes\n      found    {found} bytes or more"
-            )),
-            Failure::Fatal(error) => Stop::Fatal(error),
-        }
-    }
-}
-
-impl From<RequestError> for Failure {
-    fn from(error: RequestError) -> Self {
-        Failure::Request(error)
-    }
-}
-
-impl From<anyhow::Error> for Failure {
-    fn from(error: anyhow::Error) -> Self {
-        Failure::Fatal(error)
-    }
-}
-
-fn transient(message: impl Into<String>) -> Failure {
-    Failure::Request(RequestError {
-        message: message.into(),
+/// The same candidate may do better.
+fn transient(message: impl Into<String>) -> Stop {
+    RequestError {
         transient: true,
-        retry_after: None,
-        status: None,
-    })
+        ..RequestError::permanent(message)
+    }
+    .into()
 }
 
 /// `Content-Range: bytes 100-199/200` starts at 100 (RFC 9110, section 14.4).
@@ -402,103 +321,4 @@ fn range_start(response: &Response<Body>) -> Option<u64> {
         .trim()
         .parse()
         .ok()
-}
-
-/// An unfinished file with the hash of what it holds.
-struct Part {
-    path: PathBuf,
-    file: File,
-    hasher: sha2::Sha256,
-    length: u64,
-}
-
-impl Part {
-    fn open(path: &Path, bar: &mut FileProgress<'_>) -> Result<Self> {
-        if let Some(directory) = path.parent() {
-            fs_err::create_dir_all(directory)?;
-        }
-        let file = fs_err::OpenOptions::new()
-            .create(true)
-            .read(true)
-            .write(true)
-            .truncate(false)
-            .open(path)?
-            .into_parts()
-            .0;
-        let mut part = Self {
-            path: path.to_owned(),
-            file,
-            hasher: sha2::Sha256::new(),
-            length: 0,
-        };
-        let mut buffer = vec![0; 1 << 20];
-        loop {
-            let count = part.file.read(&mut buffer)?;
-            if count == 0 {
-                break;
-            }
-            part.hasher.update(&buffer[..count]);
-            part.length += count as u64;
-            bar.advance(count as u64);
-        }
-        Ok(part)
-    }
-
-    fn append(&mut self, bytes: &[u8]) -> Result<()> {
-        self.file.write_all(bytes).map_err(|source| {
-            let failure = Error::CannotWrite {
-                path: self.path.clone(),
-                is_full: source.kind() == io::ErrorKind::StorageFull,
-            };
-            anyhow::Error::from(source).context(failure.failure())
-        })?;
-        self.hasher.update(bytes);
-        self.length += bytes.len() as u64;
-        Ok(())
-    }
-
-    fn restart(&mut self, bar: &mut FileProgress<'_>) -> Result<()> {
-        self.file
-            .set_len(0)
-            .and_then(|()| self.file.rewind())
-            .with_context(|| format!("cannot empty `{}`", self.path.display()))?;
-        self.hasher = sha2::Sha256::new();
-        self.length = 0;
-        bar.restart();
-        Ok(())
-    }
-
-    fn verify(&mut self, job: &Job, bar: &mut FileProgress<'_>) -> Result<(), Stop> {
-        let found = Sha256::from_bytes(self.hasher.clone().finalize().into());
-        if found == job.sha256 {
-            return Ok(());
-        }
-        self.restart(bar)?;
-        Err(Stop::Next(format!(
-            "wrong hash\n      expected {}\n      found    {found}",
-            job.sha256
-        )))
-    }
-
-    fn persist(self, destination: &Path) -> Result<()> {
-        if let Some(directory) = destination.parent() {
-            fs_err::create_dir_all(directory)?;
-        }
-        fs_err::rename(&self.path, destination)?;
-        Ok(())
-    }
-
-    fn discard_if_empty(self) -> Result<()> {
-        if self.length == 0 {
-            fs_err::remove_file(&self.path)?;
-        }
-        Ok(())
-    }
-}
-
-/// Hashes a file as it is on the disk.
-fn hash_of(path: &Path) -> Result<Sha256> {
-    let mut hasher = sha2::Sha256::new();
-    io::copy(&mut fs_err::File::open(path)?, &mut hasher)?;
-    Ok(Sha256::from_bytes(hasher.finalize().into()))
 }

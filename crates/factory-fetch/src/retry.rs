@@ -8,15 +8,18 @@ use super::http::RequestError;
 use factory_base::run::{Cancel, Run};
 
 /// Failures in a row before something is given up.
-pub const ATTEMPTS: u32 = 4;
+const ATTEMPTS: u32 = 4;
 /// The first pause between attempts; each next one is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// No server is waited for longer than this, whatever it asks.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
+/// An attempt that brings the file further by so much does not count as failed.
+const FORGIVEN: u64 = 64 << 10;
+
 /// Why an attempt did not succeed.
 pub enum Stop {
-    /// The other side; trying again may help.
+    /// The other side; trying again may help, or asking another one.
     Request(RequestError),
     /// Nothing will help: interrupted, or our own side.
     Fatal(anyhow::Error),
@@ -94,4 +97,64 @@ pub fn pause(cancel: &dyn Cancel, n_failures: u32, asked: Option<Duration>) -> R
         left = left.saturating_sub(SLICE);
     }
     Ok(())
+}
+
+/// Counts what one server was asked for one file.
+pub(super) struct Attempts {
+    max_requests: u32,
+    pub(super) n_requests: u32,
+    /// Failures since the file last got further.
+    n_failures: u32,
+    /// The most that there ever was: a server may make us start again.
+    furthest: u64,
+}
+
+impl Attempts {
+    /// For a part that is so long already.
+    pub(super) fn new(max_requests: u32, length: u64) -> Self {
+        Self {
+            max_requests,
+            n_requests: 0,
+            n_failures: 0,
+            furthest: length,
+        }
+    }
+
+    /// One more request failed, after which the part is so long; returns the failures in a
+    /// row, or `None` when it was the last attempt.
+    pub(super) fn failed(&mut self, length: u64) -> Option<u32> {
+        self.n_requests += 1;
+        if length >= self.furthest.saturating_add(FORGIVEN) {
+            self.n_failures = 0;
+            self.furthest = length;
+        }
+        self.n_failures += 1;
+        (self.n_failures < ATTEMPTS && self.n_requests < self.max_requests)
+            .then_some(self.n_failures)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Lengths after each request; how many requests there are.
+    fn n_requests(lengths: impl IntoIterator<Item = u64>) -> u32 {
+        let mut attempts = Attempts::new(100, 0);
+        for length in lengths {
+            if attempts.failed(length).is_none() {
+                break;
+            }
+        }
+        attempts.n_requests
+    }
+
+    #[test]
+    fn ok_every_server_is_given_up() {
+        // Nothing at all; a byte each; back and forth; forward, but for ever.
+        assert_eq!(n_requests(std::iter::repeat(0)), 4);
+        assert_eq!(n_requests(1..), 4);
+        assert_eq!(n_requests([500_000, 900_000].into_iter().cycle()), 5);
+        assert_eq!(n_requests((0..).map(|index| index * FORGIVEN)), 100);
+    }
 }
