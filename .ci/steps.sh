@@ -10,6 +10,9 @@ export FACTORY_SKIPS=$work/skips.jsonl
 RUST_TEST_THREADS=${RUST_TEST_THREADS:-$(($(nproc) > 2 ? $(nproc) : 2))}
 export RUST_TEST_THREADS
 
+# The slim variant is the smallest real image: everything but what comes from git.
+variant=slim
+
 is_ci() { [[ -n ${CI:-} && $CI != false && $CI != 0 ]]; }
 is_root() { [[ $(id -u) == 0 ]]; }
 
@@ -145,17 +148,18 @@ step_locks() { cargo xtask update-locks --check; }
 
 # Brings Nix by the project's own bootstrap, and puts it on PATH for the steps that follow.
 step_nix() {
-    cargo xtask doctor
+    cargo xtask doctor || echo "note: what it calls missing may be of no use to the steps below" >&2
+    # Any command that needs Nix provides it; this one changes nothing else.
+    cargo xtask fetch --variant "$variant" --dry-run >"$work/sources.txt"
     local cache=${XDG_CACHE_HOME:-$HOME/.cache}/comfyui-image-factory hash
     hash=$(sha256sum package-lists/locks/debian/nix.toml)
     if [[ -x $cache/nix-${hash:0:12}/bin/nix ]]; then
         remember PATH "$cache/nix-${hash:0:12}/bin:$PATH"
         remember NIX_CONF_DIR "$cache/nix-conf"
+    else
+        command -v nix # xtask took the user's own
     fi
 }
-
-# The slim variant is the smallest real image: everything but what comes from git.
-variant=slim
 
 step_image() { cargo xtask build-final --variant "$variant" --engine podman; }
 
@@ -166,6 +170,7 @@ step_verify() {
 
 # The unit tests of nix/, the fixtures of CUDA extensions and of builds in slices, `pip check`.
 step_flake_check() {
+    cargo xtask fetch --variant "$variant" --checks
     nix flake check --print-build-logs
 }
 
