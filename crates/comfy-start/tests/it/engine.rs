@@ -15,7 +15,7 @@ use crate::fixture::{PROGRAM, WHOLE, write};
 const LIBRARIES: &str = "/opt/libraries";
 
 /// The image's name: an earlier run's is replaced.
-const IMAGE: &str = "comfy-start-test:latest";
+pub(crate) const IMAGE: &str = "comfy-start-test:latest";
 
 const COMFYUI: &str = include_str!("comfyui.py");
 
@@ -68,7 +68,7 @@ fn find_engines() -> Vec<Engine> {
 }
 
 #[expect(clippy::print_stdout, reason = "what is skipped must be seen")]
-fn skip(why: &str) {
+pub(crate) fn skip(why: &str) {
     println!("skipped: {why}");
 }
 
