@@ -266,6 +266,9 @@ pub struct FetchArgs {
     /// The variant
     #[command(flatten)]
     pub variant: VariantArgs,
+    /// Also fetch what `nix flake check` builds
+    #[arg(long)]
+    pub checks: bool,
     /// Print what would be fetched, and stop
     #[arg(long)]
     pub dry_run: bool,

@@ -198,6 +198,25 @@ impl Nix {
         Ok(Some(ctx.cache.join("plans").join(format!("{key}.json"))))
     }
 
+    /// The derivations that `nix flake check` builds.
+    ///
+    /// # Errors
+    /// The flake does not evaluate; the error has Nix's own words.
+    pub fn checks(&self, ctx: &Ctx) -> Result<Vec<String>> {
+        let shell = Shell::new()?;
+        ctx.ui.step("Evaluating", "checks");
+        let cmd = self
+            .cmd(&shell, "nix")
+            .args(["eval", "--json", "--no-write-lock-file", "--no-warn-dirty"])
+            .args(["--option", "allow-import-from-derivation", "false"])
+            .arg(format!("{}#checks.x86_64-linux", ctx.root.display()))
+            .args(["--apply", "builtins.mapAttrs (_: check: check.drvPath)"]);
+        let json = process::capture(cmd)?;
+        let checks: std::collections::BTreeMap<String, String> =
+            serde_json::from_str(&json).context("cannot read the flake's checks")?;
+        Ok(checks.into_values().collect())
+    }
+
     fn evaluate(
         &self,
         ctx: &Ctx,

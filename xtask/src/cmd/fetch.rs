@@ -17,7 +17,10 @@ pub(crate) fn run(ctx: &Ctx, args: &FetchArgs) -> Result<()> {
     let plan = variant.plan(ctx, &nix)?;
     let variant = variant.label();
     // An image stands on all layers before it.
-    let targets = [plan.layer(&layer)?.image.drv_path.clone()];
+    let mut targets = vec![plan.layer(&layer)?.image.drv_path.clone()];
+    if args.checks {
+        targets.extend(nix.checks(ctx)?);
+    }
     if args.dry_run {
         let sources = missing_sources(ctx, &nix, &targets)?;
         return report_missing(ctx, variant, layer.to_string(), &sources);
