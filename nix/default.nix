@@ -41,6 +41,7 @@ let
   unpackWheel = import ./unpackWheel.nix {
     inherit inPython;
     installer = sources.buildWheel "installer";
+    inherit (locks) sharedFromBytes;
   };
   buildSdist = import ./buildSdist.nix { inherit inRoot; };
   overrideWheel = import ./overrideWheel.nix { inherit inPython; };

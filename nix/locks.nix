@@ -28,6 +28,7 @@ let
     );
   variantsFile = readTOML (root + "/package-lists/variants.toml");
   exclusionsFile = readTOML (root + "/package-lists/exclusions.toml");
+  wheelFiles = readTOML (root + "/package-lists/wheel-files.toml");
   python = tomlFiles (directory + "/python");
   sources = readTOML (directory + "/sources.toml");
   # A variant without a lock is known, but cannot be built yet.
@@ -66,6 +67,14 @@ in
     map (exclusion: exclusion.name or exclusion.all) (
       builtins.filter (exclusion: builtins.elem variant exclusion.variants) exclusionsFile.exclusion
     );
+  # Files of a wheel that the image does not take.
+  leftOutOf =
+    package:
+    builtins.concatMap (entry: if entry.package == package then entry.paths else [ ]) (
+      wheelFiles.left_out or [ ]
+    );
+  # Bytes from which files of several wheels are shared.
+  sharedFromBytes = wheelFiles.shared_from_bytes;
   cargo = readTOML (root + "/Cargo.lock");
   defaultVariant = variantsFile.default;
   quickVariant = variantsFile.quick;

@@ -158,12 +158,18 @@ let
       wheel = installedWheel package;
       include = if isCuda package then [ "*.dist-info/*" ] else [ ];
       suffix = if isCuda package then "-metadata" else "";
-      links = sharedFiles package.name;
+      # A CUDA wheel's are in the toolkit's layer.
+      links = if isCuda package then { } else sharedFiles package;
     };
 
   sitePackages = "/usr/local/lib/${pythonDirectory}/site-packages";
   sharedFiles = import ./sharedFiles.nix {
-    inherit cudaTreeOf sitePackages trees;
+    inherit
+      cudaTreeOf
+      isCuda
+      sitePackages
+      trees
+      ;
     inherit (packageLists) byName;
   };
   cudaTreeOf =
@@ -172,6 +178,8 @@ let
       pname = package.name;
       inherit (package) version;
       wheel = sources.pypiFile package;
+      leftOut = locks.leftOutOf package.name;
+      links = sharedFiles package;
     };
 
   gitTreeOf =

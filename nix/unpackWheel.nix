@@ -5,12 +5,14 @@
   It runs in a small Debian root with its own Python, so a wheel's tree depends neither on
   our CPython nor on the layers below: editing either unpacks no wheel again.
 
-  Type: unpackWheel :: { inPython, installer } -> AttrSet -> Derivation
+  Type: unpackWheel :: { inPython, installer, sharedFromBytes } -> AttrSet -> Derivation
 */
 {
   inPython,
   # Fixed output of the `installer` wheel.
   installer,
+  # Bytes from which second copies of a file become links.
+  sharedFromBytes,
 }:
 {
   # Distribution name and version, for the store path.
@@ -36,5 +38,6 @@ inPython {
     exclude = builtins.toJSON exclude;
     include = builtins.toJSON include;
     links = builtins.toJSON links;
+    sharedFromBytes = toString sharedFromBytes;
   };
 }

@@ -4,7 +4,8 @@ Reads `exclude` and `include` (JSON lists of fnmatch patterns on paths below
 site-packages) for distributions whose files are shared out between two layers, and
 `links` (JSON object: path below site-packages to `{target, copy}`) for large files that
 another package of the image has too: each becomes a link to `target`, whose bytes are at
-`copy` in the store.
+`copy` in the store. Second copies within the wheel of files of `sharedFromBytes` or more
+become links too.
 """
 
 import filecmp
@@ -29,10 +30,7 @@ library = f"{PREFIX}/lib/{os.environ['pythonDirectory']}/site-packages"
 exclude = json.loads(os.environ["exclude"])
 include = json.loads(os.environ["include"])
 root = os.environ["out"] + "/root"
-
-
-# Files above this size are stored once.
-LARGE = 1_000_000
+shared_from_bytes = int(os.environ["sharedFromBytes"])
 
 
 class Destination(SchemeDictionaryDestination):
@@ -83,7 +81,7 @@ def link_large_twins(directory):
         folders.sort()
         for name in sorted(files):
             path = os.path.join(folder, name)
-            if os.path.islink(path) or os.path.getsize(path) < LARGE:
+            if os.path.islink(path) or os.path.getsize(path) < shared_from_bytes:
                 continue
             with open(path, "rb") as file:
                 digest = hashlib.file_digest(file, "sha256").digest()
@@ -96,11 +94,11 @@ def link_large_twins(directory):
 for path, link in json.loads(os.environ["links"]).items():
     file = f"{root}{library}/{path}"
     if not os.path.isfile(file):
-        sys.exit(f"error: {wheel} has no {path}; its entry in nix/sharedFiles.nix is out of date")
+        sys.exit(f"error: {wheel} has no {path}, which its lock says; run `cargo xtask update-locks`")
     if not filecmp.cmp(file, link["copy"], shallow=False):
         sys.exit(
-            f"error: {path} of {wheel} differs from {link['target']} now;"
-            " remove its entry in nix/sharedFiles.nix"
+            f"error: {path} of {wheel} differs from {link['target']}, with which its lock says it"
+            " is the same; run `cargo xtask update-locks`"
         )
     os.remove(file)
     os.symlink(link["target"], file)

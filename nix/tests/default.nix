@@ -12,7 +12,8 @@ let
     // import ./cudaLabel.nix
     // import ./kernels.nix
     // import ./layers.nix { inherit root; }
-    // import ./locks.nix { inherit root; };
+    // import ./locks.nix { inherit root; }
+    // import ./sharedFiles.nix;
   run =
     name:
     let

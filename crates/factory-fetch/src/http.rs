@@ -78,6 +78,14 @@ pub struct RequestError {
 }
 
 impl RequestError {
+    /// A failure that trying again may mend.
+    pub(crate) fn transient(message: impl Into<String>) -> Self {
+        Self {
+            transient: true,
+            ..Self::permanent(message)
+        }
+    }
+
     /// A failure that trying again cannot mend.
     pub fn permanent(message: impl Into<String>) -> Self {
         Self {
@@ -94,8 +102,10 @@ impl RequestError {
 pub struct Request<'a> {
     /// Proxy for this request, before those of the environment.
     pub proxy: Option<&'a str>,
-    /// First byte wanted (`Range`).
+    /// First byte wanted (`Range`), and all after it.
     pub from: u64,
+    /// First byte and number of bytes wanted (`Range`), instead of `from`.
+    pub part: Option<(u64, u64)>,
     /// Value of `Accept`; without it the bytes are wanted exactly as stored.
     pub accept: Option<&'a str>,
     /// Ask for the headers only.
@@ -225,8 +235,15 @@ impl Http {
             // A server that compresses on the way would change the bytes that are hashed.
             None => builder = builder.header(header::ACCEPT_ENCODING, "identity"),
         }
-        if request.from > 0 {
-            builder = builder.header(header::RANGE, format!("bytes={}-", request.from));
+        let range = match request.part {
+            Some((from, length)) => Some(format!(
+                "bytes={from}-{}",
+                (from + length).saturating_sub(1)
+            )),
+            None => (request.from > 0).then(|| format!("bytes={}-", request.from)),
+        };
+        if let Some(range) = range {
+            builder = builder.header(header::RANGE, range);
         }
         builder.call().map_err(|source| transport_error(&source))
     }

@@ -16,6 +16,7 @@ mod part;
 mod progress;
 mod proxy;
 mod pypi;
+mod record;
 mod resolver;
 pub mod retry;
 
@@ -30,3 +31,4 @@ pub use pace::Pace;
 pub use parallel::for_each;
 pub use progress::Progress;
 pub use pypi::Indexes;
+pub use record::{RecordEntry, RemoteWheel};

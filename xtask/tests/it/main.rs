@@ -22,6 +22,7 @@ mod layers;
 mod list_pages;
 mod provide;
 mod push;
+mod record;
 mod server;
 mod skips;
 mod support;

@@ -17,6 +17,8 @@ pub struct Request {
     pub path: String,
     /// First byte of a `Range` header.
     pub from: Option<usize>,
+    /// The byte after the last one of it, where it has an end.
+    pub to: Option<usize>,
     /// The `Authorization` header.
     pub authorization: Option<String>,
     /// The `Host` header.
@@ -56,11 +58,14 @@ impl Reply {
         match request.from {
             None => Self::ok(body),
             Some(from) if from >= body.len() => Self::status("416 Range Not Satisfiable", ""),
-            Some(from) => Self::status("206 Partial Content", &body[from..]).header(&format!(
-                "Content-Range: bytes {from}-{}/{}",
-                body.len() - 1,
-                body.len()
-            )),
+            Some(from) => {
+                let to = request.to.unwrap_or(body.len()).min(body.len());
+                Self::status("206 Partial Content", &body[from..to]).header(&format!(
+                    "Content-Range: bytes {from}-{}/{}",
+                    to - 1,
+                    body.len()
+                ))
+            }
         }
     }
 
@@ -165,6 +170,7 @@ fn read_request(stream: &TcpStream) -> Option<Request> {
         method: words.next()?.to_owned(),
         path: words.next()?.to_owned(),
         from: None,
+        to: None,
         authorization: None,
         host: String::new(),
         body: Vec::new(),
@@ -180,8 +186,9 @@ fn read_request(stream: &TcpStream) -> Option<Request> {
         };
         match name.to_ascii_lowercase().as_str() {
             "range" => {
-                let from = value.trim().strip_prefix("bytes=")?.strip_suffix('-')?;
+                let (from, last) = value.trim().strip_prefix("bytes=")?.split_once('-')?;
                 request.from = from.parse().ok();
+                request.to = last.parse::<usize>().ok().map(|last| last + 1);
             }
             "host" => value.trim().clone_into(&mut request.host),
             "content-length" => n_bytes = value.trim().parse().ok()?,

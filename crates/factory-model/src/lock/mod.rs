@@ -85,6 +85,13 @@ pub struct PythonLock {
     pub python: String,
     /// SHA-256 over the lists, constraints and variant definition it was resolved from.
     pub list_sha256: Sha256,
+    /// SHA-256 of what `wheel-files.toml` said when its shared files were found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wheel_files_sha256: Option<Sha256>,
+    /// Packages whose wheel no server would show, sorted: what they share with others is not
+    /// known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unread: Vec<String>,
     /// Sorted by name.
     #[serde(default, rename = "package")]
     pub packages: Vec<PythonPackage>,
@@ -176,6 +183,21 @@ pub struct PythonPackage {
     /// Normalized names of its direct dependencies in this lock.
     #[serde(default)]
     pub dependencies: Vec<String>,
+    /// Files that the image has from another package already, sorted by path.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shared: Vec<SharedFile>,
+}
+
+/// A large file with the bytes of another one: the image has a link in its place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SharedFile {
+    /// Below `site-packages`, or below the toolkit's directory for a CUDA wheel.
+    pub path: String,
+    /// Normalized name of the package with the file, in the same layer or a lower one.
+    pub owner: String,
+    /// As `path`, of the owner's file.
+    pub owner_path: String,
 }
 
 /// Built or source distribution.
@@ -358,6 +380,8 @@ mod tests {
             schema_version: 1,
             python: "cp314t".into(),
             list_sha256: Sha256::from_bytes([1; 32]),
+            wheel_files_sha256: None,
+            unread: Vec::new(),
             packages: vec![PythonPackage {
                 name: "numpy".into(),
                 version: "2.5.5".into(),
@@ -369,6 +393,11 @@ mod tests {
                 sha256: Sha256::from_bytes([2; 32]),
                 url: None,
                 dependencies: vec!["a".into(), "b".into()],
+                shared: vec![SharedFile {
+                    path: "numpy.libs/libgfortran-1.so".into(),
+                    owner: "scipy".into(),
+                    owner_path: "scipy.libs/libgfortran-1.so".into(),
+                }],
             }],
             git: vec![PythonGit {
                 name: "clip".into(),
@@ -399,6 +428,11 @@ mod tests {
         size = 7
         sha256 = "0202020202020202020202020202020202020202020202020202020202020202"
         dependencies = ["a", "b"]
+
+        [[package.shared]]
+        path = "numpy.libs/libgfortran-1.so"
+        owner = "scipy"
+        owner_path = "scipy.libs/libgfortran-1.so"
 
         [[git]]
         name = "clip"

@@ -120,6 +120,7 @@ pub(super) fn assemble(
             sha256: file.sha256,
             url: job.variant.direct.get(name).map(|one| one.url.clone()),
             dependencies: dependencies.remove(name).unwrap_or_default(),
+            shared: Vec::new(),
         });
     }
     let (git, bundle) = git_trees(layers);
@@ -143,6 +144,8 @@ pub(super) fn assemble(
             job.variant.abi.to_string()
         },
         list_sha256,
+        wheel_files_sha256: None,
+        unread: Vec::new(),
         packages,
         git,
         bundle,

@@ -296,6 +296,7 @@ fn quoted<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::python::WheelFiles;
     use crate::python::parse_list;
     use crate::python::sources::Sources;
     use crate::python::variants::Variants;
@@ -342,6 +343,7 @@ mod tests {
         let lines = parse_list("pak7.txt", &list).unwrap();
         Inputs {
             layers: Layers::parse(layers).unwrap(),
+            wheel_files: WheelFiles::parse("schema_version = 1\nshared_from_bytes = 1").unwrap(),
             variants: Variants::parse(variants).unwrap(),
             exclusions: Exclusions::parse(&format!("schema_version = 1\n{exclusions}")).unwrap(),
             requested: Requested::parse(

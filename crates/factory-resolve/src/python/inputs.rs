@@ -9,6 +9,7 @@ use super::name::PackageName;
 use super::requirement::{Requirement, parse_list};
 use super::sources::{self, Sources};
 use super::variants::{Direct, Variant, Variants};
+use super::wheel_files::WheelFiles;
 use factory_base::ctx::Ctx;
 use factory_base::error;
 use factory_model::layers::Layers;
@@ -32,6 +33,7 @@ pub(super) struct LayerList {
 pub(super) struct Inputs {
     pub layers: Layers,
     pub variants: Variants,
+    pub wheel_files: WheelFiles,
     pub exclusions: Exclusions,
     pub requested: Requested,
     pub constraints: Vec<(Line, Requirement)>,
@@ -46,6 +48,13 @@ pub(super) struct Job<'a> {
     pub variant: Variant,
     /// Bottom first.
     pub lists: Vec<LayerList>,
+}
+
+impl Job<'_> {
+    /// Hash of what decides about single files of its wheels; what only builds need shares none.
+    pub(super) fn wheel_files_sha256(&self, inputs: &Inputs) -> Option<Sha256> {
+        (self.name != BUILD_NAME).then(|| inputs.wheel_files.sha256())
+    }
 }
 
 impl Inputs {
@@ -64,6 +73,7 @@ impl Inputs {
 pub(super) fn read(ctx: &Ctx) -> Result<Inputs> {
     let layers = crate::layers(ctx)?;
     let variants = read_toml(ctx, "variants.toml", Variants::parse)?;
+    let wheel_files = read_toml(ctx, "wheel-files.toml", WheelFiles::parse)?;
     let exclusions = read_toml(ctx, "exclusions.toml", Exclusions::parse)?;
     let requested = read_toml(ctx, "requested.toml", Requested::parse)?;
     let mut faults = Vec::new();
@@ -100,6 +110,7 @@ pub(super) fn read(ctx: &Ctx) -> Result<Inputs> {
     Ok(Inputs {
         layers,
         variants,
+        wheel_files,
         exclusions,
         requested,
         constraints,

@@ -12,11 +12,14 @@ mod name;
 mod partition;
 mod requirement;
 mod resolution;
+mod share;
+mod shared;
 mod sources;
 mod update;
 mod uv;
 mod variants;
 mod wheel;
+mod wheel_files;
 
 pub use exclusions::{Class, Exclusion, Exclusions, Requested};
 pub use name::PackageName;
@@ -25,3 +28,4 @@ pub use sources::{SourcesUpdate, check as check_sources, update as update_source
 pub use update::{Options, VariantUpdate, check, check_exclusions, read_lock, update};
 pub use variants::{Direct, Provided, Variant, Variants};
 pub use wheel::{Abi, Target, WheelFilename};
+pub use wheel_files::{LeftOut, WheelFiles};

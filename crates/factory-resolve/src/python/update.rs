@@ -8,7 +8,10 @@ use anyhow::Result;
 
 use super::assemble::{assemble, check_files};
 use super::explain::explain;
-use super::inputs::{Inputs, Job, LayerInput, constraints, jobs, layer_inputs, list_sha256, read};
+use super::inputs::{
+    BUILD_NAME, Inputs, Job, LayerInput, constraints, jobs, layer_inputs, list_sha256, read,
+};
+use super::share::share;
 use super::uv::{Compile, Uv};
 use super::variants::Variant;
 use super::wheel::{Target, WheelFilename};
@@ -54,6 +57,7 @@ pub fn check(ctx: &Ctx, variants: &[String]) -> Result<Checked> {
         let found = read_lock(ctx, job.name)?;
         checked.add(format!("python/{}", job.name), found.as_ref(), |lock| {
             lock.list_sha256 == list_sha256(&inputs, &job)
+                && lock.wheel_files_sha256 == job.wheel_files_sha256(&inputs)
         });
     }
     Ok(checked)
@@ -105,22 +109,20 @@ pub fn update(ctx: &Ctx, options: &Options) -> Result<Vec<VariantUpdate>> {
         if let Some(lock) = &old {
             let is_current = lock.list_sha256 == sha256 && is_sealed;
             if is_current && !options.upgrade && !named {
+                let mut new = lock.clone();
+                // The same wheels, of which other files may be shared now.
+                if lock.wheel_files_sha256 != job.wheel_files_sha256(&inputs) {
+                    share_again(ctx, &inputs, &job, lock, &mut new)?;
+                }
                 updates.push(VariantUpdate {
                     name: job.name.to_owned(),
-                    new: lock.clone(),
+                    new,
                     old,
                 });
                 continue;
             }
         }
-        if ctx.offline {
-            return Err(error::environment(format!(
-                "`{}` must be resolved again, which needs the network",
-                job.name
-            ))
-            .hint("run `cargo xtask update-locks` without `--offline`")
-            .into());
-        }
+        require_network(ctx, &job)?;
         let uv = match &mut uv {
             Some(uv) => uv,
             None => uv.insert(Uv::provide(ctx)?),
@@ -133,6 +135,31 @@ pub fn update(ctx: &Ctx, options: &Options) -> Result<Vec<VariantUpdate>> {
         });
     }
     Ok(updates)
+}
+
+fn require_network(ctx: &Ctx, job: &Job<'_>) -> Result<()> {
+    if !ctx.offline {
+        return Ok(());
+    }
+    Err(error::environment(format!(
+        "`{}` must be resolved again, which needs the network",
+        job.name
+    ))
+    .hint("run `cargo xtask update-locks` without `--offline`")
+    .into())
+}
+
+/// Finds what the wheels of a lock share, without resolving it again.
+fn share_again(
+    ctx: &Ctx,
+    inputs: &Inputs,
+    job: &Job<'_>,
+    old: &PythonLock,
+    new: &mut PythonLock,
+) -> Result<()> {
+    require_network(ctx, job)?;
+    let (layers, list) = (&inputs.layers, &inputs.wheel_files);
+    share(ctx, layers, list, &BTreeMap::new(), Some(old), new)
 }
 
 /// The committed lock, and whether it is as it was written; `None` where there is none yet.
@@ -204,7 +231,17 @@ fn resolve(
     let (chosen, missing) =
         resolution::choose(&pylock, target).map_err(|text| anyhow::anyhow!(text))?;
     check_files(job, &chosen, &missing, &nodes)?;
-    let lock = assemble(job, &layers, &nodes, &chosen, list_sha256)?;
+    let mut lock = assemble(job, &layers, &nodes, &chosen, list_sha256)?;
+    if job.name != BUILD_NAME {
+        share(
+            ctx,
+            &inputs.layers,
+            &inputs.wheel_files,
+            &chosen,
+            old,
+            &mut lock,
+        )?;
+    }
     ctx.ui.step(
         "Resolved",
         format!(

@@ -1,0 +1,66 @@
+let
+  byName = {
+    nvidia-nvjpeg = {
+      name = "nvidia-nvjpeg";
+      layer = "01-cuda";
+      shared = [
+        {
+          path = "lib/libnvjpeg.so";
+          owner = "nvidia-nvjpeg";
+          owner_path = "lib/libnvjpeg.so.13";
+        }
+      ];
+    };
+    pillow = {
+      name = "pillow";
+      layer = "04-pytorch";
+    };
+    torchvision = {
+      name = "torchvision";
+      layer = "04-pytorch";
+      shared = [
+        {
+          path = "torchvision.libs/libnvjpeg.36e11081.so.13";
+          owner = "nvidia-nvjpeg";
+          owner_path = "lib/libnvjpeg.so.13";
+        }
+        {
+          path = "torchvision.libs/libXau-1.so.6";
+          owner = "pillow";
+          owner_path = "pillow.libs/libXau-1.so.6";
+        }
+      ];
+    };
+  };
+  sharedFiles = import ../sharedFiles.nix {
+    inherit byName;
+    cudaTreeOf = package: "/store/${package.name}-cuda";
+    isCuda = package: package.layer == "01-cuda";
+    sitePackages = "/site-packages";
+    trees.pillow = "/store/pillow";
+  };
+in
+{
+  "sharedFiles.linksGoToTheToolkitAndToOtherPackages" = {
+    expr = sharedFiles byName.torchvision;
+    expected = {
+      "torchvision.libs/libnvjpeg.36e11081.so.13" = {
+        target = "/usr/local/cuda-13.0/lib/libnvjpeg.so.13";
+        copy = "/store/nvidia-nvjpeg-cuda/root/usr/local/cuda-13.0/lib/libnvjpeg.so.13";
+      };
+      "torchvision.libs/libXau-1.so.6" = {
+        target = "/site-packages/pillow.libs/libXau-1.so.6";
+        copy = "/store/pillow/root/site-packages/pillow.libs/libXau-1.so.6";
+      };
+    };
+  };
+  # Else its tree would be an input of itself.
+  "sharedFiles.ofItsOwnWheelAPackageKnowsThePlaceOnly" = {
+    expr = sharedFiles byName.nvidia-nvjpeg;
+    expected."lib/libnvjpeg.so".target = "/usr/local/cuda-13.0/lib/libnvjpeg.so.13";
+  };
+  "sharedFiles.nothingToShare" = {
+    expr = sharedFiles byName.pillow;
+    expected = { };
+  };
+}
