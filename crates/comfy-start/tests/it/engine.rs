@@ -2,6 +2,7 @@
 //! bash and git's absence, the program under test, and a ComfyUI that stands in for the real one.
 
 use std::fs;
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -35,6 +36,10 @@ pub(crate) fn engines() -> Vec<Engine> {
 }
 
 fn find_engines() -> Vec<Engine> {
+    if !rustix::process::geteuid().is_root() {
+        skip("only root can make mounts that belong to others");
+        return Vec::new();
+    }
     let podman = Engine {
         program: "podman",
         global: &["--runtime", "runc"],
@@ -67,9 +72,36 @@ fn find_engines() -> Vec<Engine> {
         .collect()
 }
 
-#[expect(clippy::print_stdout, reason = "what is skipped must be seen")]
+/// Says that the running test does not do something, and why; a failure where `CI` is set,
+/// unless `.ci/allowed-skips.toml` has the reason. As `xtask/tests/it/skips.rs` does, whose
+/// crates this one cannot use: it is built in the store.
+#[expect(clippy::print_stderr, reason = "what is skipped must be seen")]
 pub(crate) fn skip(why: &str) {
-    println!("skipped: {why}");
+    let test = std::thread::current().name().unwrap_or("main").to_owned();
+    let is_allowed =
+        include_str!("../../../../.ci/allowed-skips.toml").contains(&format!("why = \"{why}\""));
+    if let Some(path) = std::env::var_os("FACTORY_SKIPS") {
+        let by = if rustix::process::geteuid().is_root() {
+            "root"
+        } else {
+            "user"
+        };
+        let reason = is_allowed.then_some("as .ci/allowed-skips.toml says");
+        let line = serde_json::json!({"test": test, "why": why, "by": by, "allowed": reason});
+        let mut file = fs::OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(path)
+            .unwrap();
+        file.write_all(format!("{line}\n").as_bytes()).unwrap();
+    }
+    eprintln!("skipped: {test}: {why}");
+    let is_ci =
+        std::env::var("CI").is_ok_and(|value| !["", "0", "false"].contains(&value.as_str()));
+    assert!(
+        is_allowed || !is_ci,
+        "`{test}` cannot run as it should, and `CI` is set: {why}"
+    );
 }
 
 impl Engine {
