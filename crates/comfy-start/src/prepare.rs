@@ -173,6 +173,17 @@ fn lock(base: &Path) -> Result<File, Error> {
 fn remove_stale(place: &Place) -> Result<(), Error> {
     for directory in place.writable.values().chain([&place.base]) {
         remove_tree(&directory.join(STAGING))?;
+        Receipt::remove_unfinished(directory)?;
+    }
+    let Some(custom_nodes) = place.writable.get(&Area::CustomNodes) else {
+        return Ok(());
+    };
+    for item in fs::read_dir(custom_nodes).at("list", custom_nodes)? {
+        let item = item.at("list", custom_nodes)?;
+        // A link is the user's.
+        if item.file_type().at("look at", &item.path())?.is_dir() {
+            Receipt::remove_unfinished(&item.path())?;
+        }
     }
     Ok(())
 }
@@ -239,9 +250,11 @@ fn area_job(
     place: &Place,
     area: Area,
     directory: &Path,
-    receipt: Receipt,
+    mut receipt: Receipt,
     bundle: &Bundle,
 ) -> Result<(Job, Nodes), Error> {
+    // It is no image's wholly until all is done.
+    receipt.bundle = None;
     let mut nodes = if area == Area::CustomNodes {
         Nodes::plan(directory, &bundle.nodes, &receipt.nodes)?
     } else {

@@ -12,7 +12,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{At as _, Error};
-use crate::files::replace;
+use crate::files::{remove_if_there, replace};
 
 /// The file's name. ComfyUI passes over a file in `custom_nodes` that does not end in `.py`.
 pub const NAME: &str = ".comfy-start.json";
@@ -120,6 +120,11 @@ impl Receipt {
     pub fn write(&self, directory: &Path) -> Result<(), Error> {
         let path = directory.join(NAME);
         replace(&path, &self.text(&path)?)
+    }
+
+    /// Removes what a killed start left of a receipt.
+    pub(crate) fn remove_unfinished(directory: &Path) -> Result<(), Error> {
+        remove_if_there(&directory.join(format!("{NAME}.new")))
     }
 
     /// Writes the receipt of a directory that is being staged.
