@@ -258,12 +258,8 @@ impl<'a> Registry<'a> {
         .with_context(|| format!("cannot push manifest `{reference}` to `{}`", self.name))
     }
 
-    fn upload(
-        &self,
-        digest: &Digest,
-        size_bytes: u64,
-        write: &(dyn Fn(&mut dyn Write) -> Result<()> + Sync),
-    ) -> Result<Response<Body>, Stop> {
+    /// Asks where a blob is to be sent to.
+    fn upload_to(&self, digest: &Digest) -> Result<Url, Stop> {
         let start = self.url("blobs/uploads/")?;
         let response =
             self.session
@@ -285,7 +281,16 @@ impl<'a> Registry<'a> {
         target
             .query_pairs_mut()
             .append_pair("digest", &digest.to_string());
+        Ok(target)
+    }
 
+    fn upload(
+        &self,
+        digest: &Digest,
+        size_bytes: u64,
+        write: &(dyn Fn(&mut dyn Write) -> Result<()> + Sync),
+    ) -> Result<Response<Body>, Stop> {
+        let target = self.upload_to(digest)?;
         let (sink, source) = UnixStream::pair().map_err(anyhow::Error::from)?;
         let (response, written, is_short) = std::thread::scope(|scope| {
             let writer = scope.spawn(move || {

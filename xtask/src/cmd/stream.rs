@@ -51,7 +51,8 @@ pub(super) fn run(ctx: &Ctx, args: &StreamArgs) -> Result<()> {
         let options = WriteOptions {
             reference: None,
             store_root,
-            check_existing: false,
+            // A blob of the right size may still be wrong.
+            check_existing: true,
         };
         let report = write_layout(image, directory, &options, &progress).map_err(from_image)?;
         transfer.finish();

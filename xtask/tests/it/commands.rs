@@ -46,6 +46,23 @@ fn ok_oci_layout_is_written_once() {
         (&0.into(), &0.into())
     );
     comfy_image::layout::check(&checkout.root().join("out")).unwrap();
+
+    // A flipped bit leaves the size as it is.
+    let blobs = checkout.root().join("out/blobs/sha256");
+    let mut n_blobs = 0;
+    for entry in std::fs::read_dir(blobs).unwrap() {
+        let path = entry.unwrap().path();
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes[0] ^= 1;
+        std::fs::write(&path, bytes).unwrap();
+        n_blobs += 1;
+    }
+    let third = checkout.run(&arguments).ok().json();
+    assert_eq!(
+        (&third["n_replaced"], &third["n_kept"]),
+        (&n_blobs.into(), &0.into())
+    );
+    comfy_image::layout::check(&checkout.root().join("out")).unwrap();
 }
 
 #[test]
