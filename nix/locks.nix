@@ -73,6 +73,8 @@ in
     builtins.concatMap (entry: if entry.package == package then entry.paths else [ ]) (
       wheelFiles.left_out or [ ]
     );
+  # All of them: [ { package, paths, reason } ].
+  leftOut = wheelFiles.left_out or [ ];
   # Bytes from which files of several wheels are shared.
   sharedFromBytes = wheelFiles.shared_from_bytes;
   cargo = readTOML (root + "/Cargo.lock");

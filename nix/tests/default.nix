@@ -13,7 +13,7 @@ let
     // import ./kernels.nix
     // import ./layers.nix { inherit root; }
     // import ./locks.nix { inherit root; }
-    // import ./sharedFiles.nix;
+    // import ./sharedFiles.nix { inherit root; };
   run =
     name:
     let

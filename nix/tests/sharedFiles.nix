@@ -1,4 +1,33 @@
+{ root }:
 let
+  locks = import ../locks.nix { inherit root; };
+  # Names of the files that wheels share or leave out, in any variant.
+  names = map baseNameOf (
+    builtins.concatMap (
+      name:
+      builtins.concatMap (
+        package:
+        builtins.concatMap (file: [
+          file.path
+          file.owner_path
+        ]) (package.shared or [ ])
+      ) locks.python.${name}.package
+    ) (builtins.attrNames locks.variants)
+    ++ builtins.concatMap (entry: entry.paths) locks.leftOut
+  );
+  # Files below `nix/`, but for the tests, whose text has one of them.
+  textOf =
+    directory:
+    builtins.concatMap (
+      file:
+      if (builtins.readDir directory).${file} == "regular" then
+        [ (builtins.readFile (directory + "/${file}")) ]
+      else
+        [ ]
+    ) (builtins.attrNames (builtins.readDir directory));
+  text = builtins.concatStringsSep "\n" (textOf (root + "/nix") ++ textOf (root + "/nix/scripts"));
+  # As the end of a path: `ptxas` is also a part of a flag.
+  isIn = name: builtins.replaceStrings [ "/${name}" ] [ "" ] text != text;
   byName = {
     nvidia-nvjpeg = {
       name = "nvidia-nvjpeg";
@@ -58,6 +87,17 @@ in
   "sharedFiles.ofItsOwnWheelAPackageKnowsThePlaceOnly" = {
     expr = sharedFiles byName.nvidia-nvjpeg;
     expected."lib/libnvjpeg.so".target = "/usr/local/cuda-13.0/lib/libnvjpeg.so.13";
+  };
+  # An upgrade is data: lists and locks know them.
+  "sharedFiles.nixNamesNoFileOfAWheel" = {
+    expr = {
+      found = builtins.filter isIn names;
+      some = names != [ ];
+    };
+    expected = {
+      found = [ ];
+      some = true;
+    };
   };
   "sharedFiles.nothingToShare" = {
     expr = sharedFiles byName.pillow;
