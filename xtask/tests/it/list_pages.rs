@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Below these, keys are names that people choose.
-const MAPS: [&str; 7] = [
-    "direct", "files", "git", "root", "tarball", "variant", "weights",
+const MAPS: [&str; 8] = [
+    "direct", "files", "git", "root", "sdist", "tarball", "variant", "weights",
 ];
 
 fn lists() -> PathBuf {

@@ -298,6 +298,7 @@ mod tests {
     use super::*;
     use crate::python::WheelFiles;
     use crate::python::parse_list;
+    use crate::python::sdists::Sdists;
     use crate::python::sources::Sources;
     use crate::python::variants::Variants;
     use factory_model::layers::Layers;
@@ -353,6 +354,7 @@ mod tests {
             constraints: Vec::new(),
             lists: BTreeMap::from([("pak7.txt".to_owned(), lines)]),
             sources: toml::from_str::<Sources>(&sources).unwrap(),
+            sdists: Sdists::default(),
         }
     }
 

@@ -7,6 +7,7 @@ use anyhow::Result;
 use super::exclusions::{Exclusions, Requested};
 use super::name::PackageName;
 use super::requirement::{Requirement, parse_list};
+use super::sdists::Sdists;
 use super::sources::{self, Sources};
 use super::variants::{Direct, Variant, Variants};
 use super::wheel_files::WheelFiles;
@@ -40,6 +41,7 @@ pub(super) struct Inputs {
     /// By file name.
     pub lists: BTreeMap<String, Vec<(Line, Requirement)>>,
     pub sources: Sources,
+    pub sdists: Sdists,
 }
 
 /// One lock to make: a variant, or the build tools.
@@ -76,6 +78,7 @@ pub(super) fn read(ctx: &Ctx) -> Result<Inputs> {
     let wheel_files = read_toml(ctx, "wheel-files.toml", WheelFiles::parse)?;
     let exclusions = read_toml(ctx, "exclusions.toml", Exclusions::parse)?;
     let requested = read_toml(ctx, "requested.toml", Requested::parse)?;
+    let sdists = read_toml(ctx, "sdists.toml", Sdists::parse)?;
     let mut faults = Vec::new();
     let mut read_list = |name: &str| -> Result<Vec<(Line, Requirement)>> {
         let file = format!("package-lists/{name}");
@@ -116,6 +119,7 @@ pub(super) fn read(ctx: &Ctx) -> Result<Inputs> {
         constraints,
         lists,
         sources,
+        sdists,
     })
 }
 

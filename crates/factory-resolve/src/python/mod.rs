@@ -12,6 +12,7 @@ mod name;
 mod partition;
 mod requirement;
 mod resolution;
+mod sdists;
 mod share;
 mod shared;
 mod sources;

@@ -11,6 +11,7 @@ use super::explain::explain;
 use super::inputs::{
     BUILD_NAME, Inputs, Job, LayerInput, constraints, jobs, layer_inputs, list_sha256, read,
 };
+use super::sdists::Sdists;
 use super::share::share;
 use super::uv::{Compile, Uv};
 use super::variants::Variant;
@@ -200,6 +201,11 @@ fn resolve(
     for name in &options.upgrade_packages {
         arguments.extend(["--upgrade-package".to_owned(), name.clone()]);
     }
+    let sdists: Vec<String> = inputs
+        .sdists
+        .of(&job.variant)
+        .map(|(name, _)| name.to_string())
+        .collect();
     let mut request = Compile {
         directory: work.path(),
         python: &python,
@@ -208,6 +214,7 @@ fn resolve(
         overrides: "overrides.txt",
         output: "resolved.txt",
         format: "requirements.txt",
+        sdists: &sdists,
         arguments: &arguments,
     };
     uv.compile(&request)?
@@ -231,6 +238,7 @@ fn resolve(
     let (chosen, missing) =
         resolution::choose(&pylock, target).map_err(|text| anyhow::anyhow!(text))?;
     check_files(job, &chosen, &missing, &nodes)?;
+    inputs.sdists.check(&chosen)?;
     let mut lock = assemble(job, &layers, &nodes, &chosen, list_sha256)?;
     if job.name != BUILD_NAME {
         share(
@@ -254,10 +262,17 @@ fn resolve(
     Ok(lock)
 }
 
-/// uv's settings that tell it what direct wheels require, so that it downloads none, and what
-/// overrides say that a distribution requires.
-fn metadata(variant: &Variant) -> Result<String> {
+/// uv's settings that tell it what direct wheels and sdists require, so that it downloads and
+/// builds none, and what overrides say that a distribution requires.
+fn metadata(variant: &Variant, sdists: &Sdists) -> Result<String> {
     let mut tables = Vec::new();
+    for (name, sdist) in sdists.of(variant) {
+        // Of every version: one that is not known would be built. `Sdists::check` refuses it.
+        let mut table = toml::Table::new();
+        table.insert("name".into(), name.as_str().into());
+        table.insert("requires-dist".into(), sdist.requires.clone().into());
+        tables.push(table);
+    }
     for (name, direct) in &variant.direct {
         let file = resolution::file_of(&direct.url);
         let wheel: WheelFilename = file.parse().map_err(|error| {
@@ -316,7 +331,7 @@ fn write_inputs(
         writeln!(overrides, "{name} ; python_version < '0'")?;
     }
     write("overrides.txt", overrides)?;
-    write("uv.toml", metadata(&job.variant)?)?;
+    write("uv.toml", metadata(&job.variant, &inputs.sdists)?)?;
     if let Some(lock) = old {
         let mut held = String::new();
         for package in lock.packages.iter().filter(|package| package.url.is_none()) {
@@ -344,6 +359,7 @@ mod tests {
             description = "one"
             tag = "one"
             git = false
+            sdists = ["dlib"]
             [variant.one.direct.torch]
             url = "{url}"
             hash = "sha256-21pheRt9o8GqWkluZM1y29TvPvLLtpaA/UXcJVsNovM="
@@ -355,7 +371,9 @@ mod tests {
             lifts = "l"
             "#
         );
-        metadata(&Variants::parse(&text).unwrap().variant["one"])
+        let sdists = "schema_version = 1\n[sdist.dlib]\nversion = \"20\"\nrequires = []\n[sdist.wget]\nversion = \"3\"\nrequires = []";
+        let variants = Variants::parse(&text).unwrap();
+        metadata(&variants.variant["one"], &Sdists::parse(sdists).unwrap())
     }
 
     #[test]
@@ -363,6 +381,10 @@ mod tests {
         insta::assert_snapshot!(
             settings("https://h.example/torch-2.10.0%2Bcu130-cp314-cp314-linux_x86_64.whl").unwrap(),
             @r#"
+        [[dependency-metadata]]
+        name = "dlib"
+        requires-dist = []
+
         [[dependency-metadata]]
         name = "torch"
         requires-dist = ["sympy>=1.13.3"]

@@ -8,9 +8,10 @@ use xshell::{Cmd, Shell, cmd};
 use factory_base::ctx::Ctx;
 use factory_base::error;
 use factory_base::process;
+use factory_model::lock::Sha256;
 
-/// What is installed when PATH has no usable uv.
-const VERSION: &str = "0.13.9";
+/// What is installed when PATH has no usable uv: pip's requirement, with hashes.
+const REQUIREMENTS: &str = include_str!("uv-requirements.txt");
 /// The first version whose pylock output and `--format` option are as used here.
 const OLDEST: (u32, u32) = (0, 9);
 /// uv's newest name for a glibc platform that is not newer than the base's 2.41.
@@ -40,6 +41,8 @@ pub(super) struct Compile<'a> {
     pub output: &'a str,
     /// `requirements.txt` or `pylock.toml`.
     pub format: &'a str,
+    /// Projects that may come as sdist; `uv.toml` says what they require.
+    pub sdists: &'a [String],
     /// More arguments.
     pub arguments: &'a [String],
 }
@@ -62,24 +65,37 @@ impl Uv {
                 return Ok(uv);
             }
         }
-        let directory = ctx.cache.join(format!("uv-{VERSION}"));
+        // Named after the hashes too: what was installed for others is not taken.
+        let mut hash = Sha256::of(REQUIREMENTS.as_bytes()).to_string();
+        hash.truncate(12);
+        let directory = ctx.cache.join(format!("uv-{hash}"));
         uv.program = directory.join("bin/uv");
         if !uv.program.exists() {
-            ctx.ui.step("Installing", format!("uv {VERSION}"));
-            let requirement = format!("uv=={VERSION}");
-            let sh = &uv.shell;
-            process::capture(cmd!(
-                sh,
-                "python3 -m pip install --quiet --no-deps --root-user-action=ignore --target {directory} {requirement}"
-            ))
-            .map_err(|error| {
+            let requirement = requirement();
+            ctx.ui.step("Installing", requirement.replace("==", " "));
+            uv.install(&ctx.cache, &directory).map_err(|error| {
                 error.context(
-                    error::environment("cannot install uv, which resolves the Python lists")
+                    error::environment(format!("cannot install `{requirement}`, which resolves the Python lists"))
                         .hint("install uv yourself, or `apt-get install python3-pip`, then run the command again"),
                 )
             })?;
         }
         Ok(uv)
+    }
+
+    /// Installs the uv whose hash is known, beside its place first.
+    fn install(&self, cache: &Path, directory: &Path) -> Result<()> {
+        fs_err::create_dir_all(cache)?;
+        let work = tempfile::tempdir_in(cache)?;
+        let (list, target) = (work.path().join("requirements.txt"), work.path().join("uv"));
+        fs_err::write(&list, REQUIREMENTS)?;
+        let sh = &self.shell;
+        process::capture(cmd!(
+            sh,
+            "python3 -m pip install --quiet --no-deps --require-hashes --only-binary :all: --root-user-action=ignore --target {target} --requirement {list}"
+        ))?;
+        fs_err::rename(&target, directory)?;
+        Ok(())
     }
 
     /// An interpreter that is installed already.
@@ -125,6 +141,12 @@ impl Uv {
             sh,
             "{uv} pip compile --no-header --annotation-style line --color never --python {python} --python-platform {PLATFORM} --format {format} --output-file {output} --override {overrides}"
         );
+        // An sdist's own backend would run here to say what it requires. uv refuses to build
+        // where no sdist is allowed; of those that are, `uv.toml` has the requirements.
+        command = command.args(["--only-binary", ":all:"]);
+        for name in request.sdists {
+            command = command.arg("--no-binary").arg(name);
+        }
         for file in request.constraints {
             command = command.arg("--constraint").arg(file);
         }
@@ -146,6 +168,14 @@ impl Uv {
         }
         Ok(Err(message))
     }
+}
+
+/// `uv==0.13.9`.
+fn requirement() -> &'static str {
+    REQUIREMENTS
+        .lines()
+        .find(|line| line.starts_with("uv=="))
+        .map_or("uv", |line| line.trim_end_matches(['\\', ' ']))
 }
 
 fn is_new_enough(version: &str) -> bool {
@@ -262,6 +292,12 @@ mod tests {
         assert!(is_new_enough("uv 1.0.0"));
         assert!(!is_new_enough("uv 0.4.30"));
         assert!(!is_new_enough("nonsense"));
+    }
+
+    #[test]
+    fn ok_installed_version_is_one_that_we_can_use() {
+        assert!(is_new_enough(&requirement().replace("==", " ")));
+        assert_eq!(REQUIREMENTS.matches("--hash=sha256:").count(), 2);
     }
 
     #[test]
