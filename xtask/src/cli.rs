@@ -479,6 +479,16 @@ pub enum GpuMode {
     Off,
 }
 
+impl From<GpuMode> for factory_verify::GpuMode {
+    fn from(mode: GpuMode) -> Self {
+        match mode {
+            GpuMode::Auto => Self::Auto,
+            GpuMode::Require => Self::Require,
+            GpuMode::Off => Self::Off,
+        }
+    }
+}
+
 /// Arguments of `clean`.
 #[derive(Debug, Args)]
 pub struct CleanArgs {

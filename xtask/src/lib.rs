@@ -8,6 +8,7 @@ pub mod cmd;
 pub mod document;
 mod dry_run;
 mod estimate;
+pub mod exit;
 mod interruptible;
 mod loading;
 mod realize;

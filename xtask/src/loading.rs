@@ -7,8 +7,9 @@ use anyhow::Result;
 use comfy_image::stream::write_docker_archive;
 
 use crate::document::Loaded;
+use crate::exit::from_image;
 use crate::interruptible::Interruptible;
-use crate::realize::{Realized, from_image};
+use crate::realize::Realized;
 use factory_base::ctx::Ctx;
 use factory_base::ui::{self, Transfer};
 use factory_verify::engine::Engine;

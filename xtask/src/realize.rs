@@ -8,9 +8,9 @@ use anyhow::Result;
 use comfy_image::image::Image;
 
 use crate::cli::VariantArgs;
+use crate::exit::from_image;
 use crate::select::{self, Variant};
 use factory_base::ctx::Ctx;
-use factory_base::error::{Failure, Kind};
 use factory_base::fs::Lock;
 use factory_model::layer::LayerName;
 use factory_nix::{
@@ -168,25 +168,4 @@ fn span(built: &[Built], layer: &LayerName, owners: &BTreeMap<String, LayerName>
         (Some(start), Some(end)) => end.saturating_sub(start),
         _ => Duration::ZERO,
     }
-}
-
-/// A failure of the image crate in the terms of this one.
-pub(crate) fn from_image(error: comfy_image::Error) -> anyhow::Error {
-    if error.is_closed_pipe() {
-        return std::io::Error::from(std::io::ErrorKind::BrokenPipe).into();
-    }
-    let kind = match error.exit_code() {
-        comfy_image::error::EXIT_NOT_RIGHT => Kind::NotRight,
-        comfy_image::error::EXIT_BAD_INPUT => Kind::BadInput,
-        comfy_image::error::EXIT_ENVIRONMENT => Kind::Environment,
-        _ => Kind::Bug,
-    };
-    let mut failure = Failure::new(kind, error.to_string());
-    if let Some(source) = std::error::Error::source(&error) {
-        failure.message.push_str(&format!(": {source}"));
-    }
-    if let Some(hint) = error.hint() {
-        failure = failure.hint(hint);
-    }
-    failure.into()
 }

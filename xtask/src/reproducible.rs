@@ -7,7 +7,8 @@ use anyhow::{Context as _, Result};
 use comfy_image::image::{Image, ImageLayer};
 use xshell::Shell;
 
-use crate::realize::{Realized, from_image};
+use crate::exit::from_image;
+use crate::realize::Realized;
 use crate::removal;
 use factory_base::ctx::Ctx;
 use factory_base::error::{self, Failure};

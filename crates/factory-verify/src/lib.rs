@@ -2,4 +2,10 @@
 
 pub mod check;
 pub mod engine;
+mod error;
 pub mod report;
+mod subject;
+pub mod suite;
+
+pub use error::Error;
+pub use subject::{GpuMode, Locked, Subject};

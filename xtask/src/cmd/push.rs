@@ -11,8 +11,9 @@ use comfy_image::{Digest, Reference};
 
 use crate::cli::PushArgs;
 use crate::document::{self, Attached, Pushed, PushedImage};
+use crate::exit::from_image;
 use crate::interruptible::Interruptible;
-use crate::realize::{self, Realized, from_image};
+use crate::realize::{self, Realized};
 use crate::select;
 use factory_base::ctx::Ctx;
 use factory_base::error;

@@ -8,7 +8,7 @@ use comfy_image::layer::LayerSpec;
 use crate::cli::StatusArgs;
 use crate::document::{self, LayerStatus, State, Status};
 use crate::estimate::{self, jobs};
-use crate::realize::from_image;
+use crate::exit::from_image;
 use crate::select;
 use factory_base::ctx::Ctx;
 use factory_base::ui;

@@ -10,8 +10,9 @@ use comfy_image::stream::{write_docker_archive, write_oci_archive};
 
 use crate::cli::{ArchiveFormat, StreamArgs};
 use crate::document::{self, Streamed};
+use crate::exit::from_image;
 use crate::interruptible::Interruptible;
-use crate::realize::{self, from_image};
+use crate::realize;
 use factory_base::ctx::Ctx;
 use factory_base::error;
 use factory_base::ui::Transfer;

@@ -10,8 +10,8 @@ use anyhow::{Context as _, Result};
 
 use super::invocation::signal_of_status;
 use super::{Ended, Invocation};
-use factory_base::ctx::Ctx;
 use factory_base::process;
+use factory_base::run::Cancel;
 
 /// How often a running program is looked at.
 const TICK: Duration = Duration::from_millis(20);
@@ -22,7 +22,7 @@ const KEPT_BYTES: u64 = 16 << 20;
 /// Runs a command. `stop` ends what killing the child does not; `alone` says that what the
 /// child leaves behind must end with it, or its open streams would be waited for.
 pub(super) fn run(
-    ctx: &Ctx,
+    cancel: &dyn Cancel,
     mut command: Command,
     invocation: &Invocation,
     alone: bool,
@@ -42,7 +42,7 @@ pub(super) fn run(
     let writer = std::thread::spawn(move || stdin.write_all(&input));
     let stdout = collect(child.stdout.take().context("child without stdout")?);
     let stderr = collect(child.stderr.take().context("child without stderr")?);
-    let (status, timed_out) = wait(ctx, &mut child, invocation.timeout, stop)?;
+    let (status, timed_out) = wait(cancel, &mut child, invocation.timeout, stop)?;
     if alone {
         process::kill_group(&child);
     }
@@ -65,7 +65,7 @@ pub(super) fn run(
 }
 
 fn wait(
-    ctx: &Ctx,
+    cancel: &dyn Cancel,
     child: &mut Child,
     timeout: Option<Duration>,
     stop: impl Fn(),
@@ -76,11 +76,11 @@ fn wait(
             return Ok((status, false));
         }
         let late = timeout.is_some_and(|timeout| start.elapsed() > timeout);
-        if late || ctx.is_interrupted() {
+        if late || cancel.is_interrupted() {
             stop();
             process::kill_group(child);
             let status = child.wait()?;
-            ctx.check_interrupted()?;
+            cancel.check_interrupted()?;
             return Ok((status, true));
         }
         std::thread::sleep(TICK);

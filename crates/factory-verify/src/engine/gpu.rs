@@ -1,9 +1,13 @@
 //! Whether programs reach a GPU, and which.
 
 use std::path::Path;
+use std::time::Duration;
 
 use super::Invocation;
 use crate::check::parse_capability;
+
+/// A driver that has nothing to say in this time is stuck.
+pub const QUERY_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How programs reach a GPU.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,7 +72,7 @@ pub(super) fn query() -> Invocation {
     ];
     Invocation {
         arguments: words.map(Into::into).to_vec(),
-        timeout: Some(std::time::Duration::from_secs(60)),
+        timeout: Some(QUERY_TIMEOUT),
         gpu: true,
         ..Invocation::default()
     }

@@ -16,10 +16,11 @@ use anyhow::Result;
 use comfy_image::image::Image;
 use xshell::{Cmd, Shell};
 
-use factory_base::error::{self, Failure};
+use crate::Error;
+use factory_base::error::Explain as _;
 use factory_base::process;
 
-pub use gpu::{Device, GpuAccess};
+pub use gpu::{Device, GpuAccess, QUERY_TIMEOUT};
 pub use inspect::EngineImage;
 pub use invocation::{Ended, Input, Invocation, Word};
 pub use run::Runner;
@@ -47,14 +48,12 @@ impl EngineKind {
 }
 
 impl FromStr for EngineKind {
-    type Err = Failure;
+    type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let kind = Self::ALL.into_iter().find(|kind| kind.program() == text);
-        kind.ok_or_else(|| {
-            error::bad_input(format!(
-                "`{text}` is not a container engine (`docker`, `podman`)"
-            ))
+        kind.ok_or_else(|| Error::UnknownEngine {
+            name: text.to_owned(),
         })
     }
 }
@@ -92,17 +91,11 @@ impl Engine {
     pub fn require(kind: EngineKind) -> Result<Self> {
         let program = kind.program();
         if process::find(program).is_none() {
-            return Err(error::environment(format!("`{program}` is not on PATH"))
-                .hint("without the option the first engine that answers is taken")
-                .into());
+            return Err(Error::NotOnPath { program }.failure().into());
         }
         match probe(kind)? {
             None => Ok(Self { kind }),
-            Some(said) => Err(
-                error::environment(format!("{program} does not answer: {said}"))
-                    .hint(format!("run `{program} info` to see why"))
-                    .into(),
-            ),
+            Some(said) => Err(Error::NoAnswer { program, said }.failure().into()),
         }
     }
 

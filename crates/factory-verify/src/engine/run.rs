@@ -9,9 +9,10 @@ use anyhow::{Context as _, Result};
 use super::gpu::{self, has_device_node};
 use super::invocation::quote;
 use super::{Device, Ended, Engine, EngineKind, GpuAccess, Invocation, Word, child};
-use factory_base::ctx::Ctx;
-use factory_base::error;
+use crate::Error;
+use factory_base::error::Explain as _;
 use factory_base::process;
+use factory_base::run::Run;
 
 /// For the first container of an image, whose layers the engine may have to prepare.
 const START_LIMIT: Duration = Duration::from_secs(300);
@@ -59,13 +60,13 @@ impl Runner {
     ///
     /// # Errors
     /// The user asks to stop.
-    pub fn host(ctx: &Ctx) -> Result<Self> {
+    pub fn host(run: &dyn Run) -> Result<Self> {
         let mut runner = Self {
             place: Place::Host,
             gpu: GpuAccess::Host,
             devices: Vec::new(),
         };
-        runner.find_gpu(ctx, &[GpuAccess::Host])?;
+        runner.find_gpu(run, &[GpuAccess::Host])?;
         Ok(runner)
     }
 
@@ -73,7 +74,7 @@ impl Runner {
     ///
     /// # Errors
     /// None of the known ways starts a container.
-    pub fn probe(ctx: &Ctx, engine: &Engine, image_id: &str) -> Result<Self> {
+    pub fn probe(run: &dyn Run, engine: &Engine, image_id: &str) -> Result<Self> {
         let owned = |arguments: &[&str]| {
             arguments
                 .iter()
@@ -101,29 +102,29 @@ impl Runner {
                 timeout: Some(START_LIMIT),
                 ..Invocation::default()
             };
-            let ended = runner.run(ctx, &trial)?;
+            let ended = runner.run(run, &trial)?;
             if ended.is_success() {
                 // The Container Device Interface serves both engines; the flag is older.
-                runner.find_gpu(ctx, &[GpuAccess::Cdi, GpuAccess::Flag])?;
+                runner.find_gpu(run, &[GpuAccess::Cdi, GpuAccess::Flag])?;
                 return Ok(runner);
             }
             said = ended.stderr;
         }
-        Err(error::environment(format!(
-            "{engine} cannot start a container: {}",
-            said.trim()
-        ))
-        .hint("run `cargo xtask doctor` to see what this machine lacks")
+        Err(Error::NoContainer {
+            engine: engine.to_string(),
+            said: said.trim().to_owned(),
+        }
+        .failure()
         .into())
     }
 
     /// Takes the first way by which the driver's own program sees a device.
-    fn find_gpu(&mut self, ctx: &Ctx, ways: &[GpuAccess]) -> Result<()> {
+    fn find_gpu(&mut self, run: &dyn Run, ways: &[GpuAccess]) -> Result<()> {
         let mut reason = "this machine has no `/dev/nvidiactl`".to_owned();
         if has_device_node() {
             for way in ways {
                 self.gpu = way.clone();
-                match self.devices(ctx)? {
+                match self.devices(run)? {
                     Ok(devices) => {
                         self.devices = devices;
                         return Ok(());
@@ -140,12 +141,12 @@ impl Runner {
     ///
     /// # Errors
     /// The user asks to stop.
-    pub fn devices(&self, ctx: &Ctx) -> Result<Result<Vec<Device>, String>> {
+    pub fn devices(&self, run: &dyn Run) -> Result<Result<Vec<Device>, String>> {
         let query = gpu::query();
         if matches!(self.place, Place::Host) && process::find("nvidia-smi").is_none() {
             return Ok(Err("`nvidia-smi` is not on PATH".to_owned()));
         }
-        let ended = self.run(ctx, &query)?;
+        let ended = self.run(run, &query)?;
         let devices = gpu::parse_devices(&ended.stdout).filter(|_| ended.is_success());
         Ok(devices.ok_or_else(|| {
             let said = ended.stderr.lines().chain(ended.stdout.lines()).last();
@@ -198,7 +199,7 @@ impl Runner {
     ///
     /// # Errors
     /// It cannot be started, or the user asks to stop.
-    pub fn run(&self, ctx: &Ctx, invocation: &Invocation) -> Result<Ended> {
+    pub fn run(&self, run: &dyn Run, invocation: &Invocation) -> Result<Ended> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("xtask-{}-{number}", std::process::id());
@@ -209,8 +210,7 @@ impl Runner {
                 .iter()
                 .map(|word| word.text().to_owned()),
         );
-        ctx.ui
-            .detail(format!("$ {}", self.command_text(invocation)));
+        run.detail(&format!("$ {}", self.command_text(invocation)));
         let (program, arguments) = words.split_first().context("a command without words")?;
         let mut command = Command::new(program);
         command.args(arguments);
@@ -219,7 +219,7 @@ impl Runner {
             let variables = invocation.environment.iter();
             command.envs(variables.map(|(name, value)| (name, value)));
         }
-        child::run(ctx, command, invocation, on_host, || self.stop(&name))
+        child::run(run, command, invocation, on_host, || self.stop(&name))
     }
 
     /// Killing the client does not end the container.

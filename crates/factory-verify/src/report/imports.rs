@@ -245,7 +245,7 @@ impl ImportsReport {
         by_memory.sort_by_key(|&(bytes, _)| std::cmp::Reverse(bytes));
         let largest = by_memory.iter().take(5);
         let largest =
-            largest.map(|(bytes, name)| format!("{name} {}", factory_base::ui::bytes(*bytes)));
+            largest.map(|(bytes, name)| format!("{name} {}", factory_base::text::bytes(*bytes)));
         lines.push(format!(
             "most memory: {}",
             largest.collect::<Vec<_>>().join(", ")

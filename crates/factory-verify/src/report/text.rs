@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Report;
-use factory_base::ui;
+use factory_base::text;
 
 /// What was checked, and one line for each check.
 pub fn table(report: &Report) -> String {
@@ -41,13 +41,13 @@ pub fn table(report: &Report) -> String {
                 (Some(reason), false) => reason,
                 _ => &check.proves,
             };
-            let took = ui::elapsed(Duration::from_secs_f64(check.seconds));
+            let took = text::elapsed(Duration::from_secs_f64(check.seconds));
             let cells = [&check.layer, &check.name, check.result.text(), &took, about];
             cells.map(ToOwned::to_owned).to_vec()
         })
         .collect();
     let head = ["layer", "check", "result", "time", "proves, or why not"];
-    lines.push(ui::table(&head, &rows, &[3]));
+    lines.push(text::table(&head, &rows, &[3]));
     let counts = &report.counts;
     lines.push(format!(
         "{} passed, {} failed, {} skipped, {} absent",
@@ -69,7 +69,7 @@ pub fn failures(report: &Report) -> Option<String> {
     let mut message = format!(
         "{} of {} not right",
         failed.len(),
-        ui::count(report.checks.len(), "check")
+        text::count(report.checks.len(), "check")
     );
     for check in &failed {
         message.push_str(&format!(

@@ -1,18 +1,20 @@
 //! Reading what people wrote about checks: all faults together, each with file and line.
 
+use std::path::Path;
+
 use anyhow::{Context as _, Result};
 
-use factory_base::ctx::Ctx;
-use factory_base::error;
+use crate::Error;
+use crate::check::{Check, IMPORTS_FILE, ImportRules};
+use factory_base::error::Explain as _;
 use factory_model::layer::LayerName;
-use factory_verify::check::{Check, IMPORTS_FILE, ImportRules};
 
 /// All checks of some layers, in order of layers and names.
-pub(super) fn checks(ctx: &Ctx, layers: &[LayerName]) -> Result<Vec<Check>> {
+pub(super) fn checks(root: &Path, layers: &[LayerName]) -> Result<Vec<Check>> {
     let mut checks: Vec<Check> = Vec::new();
     let mut faults = Vec::new();
     for layer in layers {
-        for (name, text) in files(ctx, layer)? {
+        for (name, text) in files(root, layer)? {
             let file = format!("layers/{layer}/checks/{name}.toml");
             match Check::parse(layer, &name, &text) {
                 Err(error) => faults.push(format!("{file}:{error}")),
@@ -31,7 +33,7 @@ pub(super) fn checks(ctx: &Ctx, layers: &[LayerName]) -> Result<Vec<Check>> {
 
 /// The rules for imports of some layers together.
 pub(super) fn import_rules(
-    ctx: &Ctx,
+    root: &Path,
     layers: &[LayerName],
     is_known: impl Fn(&str) -> bool,
 ) -> Result<ImportRules> {
@@ -39,7 +41,7 @@ pub(super) fn import_rules(
     let mut faults = Vec::new();
     for layer in layers {
         let file = format!("layers/{layer}/checks/{IMPORTS_FILE}");
-        let path = ctx.root.join(&file);
+        let path = root.join(&file);
         if path.is_file() {
             match ImportRules::parse(&fs_err::read_to_string(&path)?, &is_known) {
                 Ok(more) => rules.extend(more),
@@ -51,8 +53,8 @@ pub(super) fn import_rules(
 }
 
 /// Name and text of each check's file, sorted by name.
-fn files(ctx: &Ctx, layer: &LayerName) -> Result<Vec<(String, String)>> {
-    let directory = ctx.root.join(format!("layers/{layer}/checks"));
+fn files(root: &Path, layer: &LayerName) -> Result<Vec<(String, String)>> {
+    let directory = root.join(format!("layers/{layer}/checks"));
     let mut files = Vec::new();
     if !directory.is_dir() {
         return Ok(files);
@@ -77,5 +79,6 @@ fn finish<T>(found: T, faults: &[String]) -> Result<T> {
     if faults.is_empty() {
         return Ok(found);
     }
-    Err(error::bad_input(format!("checks cannot be read\n  {}", faults.join("\n  "))).into())
+    let faults = faults.to_vec();
+    Err(Error::UnreadableChecks { faults }.failure().into())
 }

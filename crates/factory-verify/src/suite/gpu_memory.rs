@@ -2,30 +2,45 @@
 
 use anyhow::Result;
 
-use super::{Place, Run, tell};
-use crate::cli::GpuMode;
-use factory_verify::check::GPU_MEMORY;
-use factory_verify::engine::Device;
-use factory_verify::report::{CheckReport, Verdict};
+use super::{OwnCheck, Place, tell};
+use crate::check::GPU_MEMORY;
+use crate::engine::{Device, QUERY_TIMEOUT};
+use crate::report::{CheckReport, Verdict};
+use crate::{GpuMode, Subject};
+use factory_base::run::Run;
 
-pub(super) const PROVES: &str = "every GPU has as much free memory at the end as at the start";
+const PROVES: &str = "every GPU has as much free memory at the end as at the start";
 
 /// A driver keeps a few pages of its own for what it has seen running.
 const TOLERANCE_MIB: u64 = 64;
 
+/// As a list shows it.
+pub(super) fn listed() -> OwnCheck {
+    OwnCheck {
+        name: GPU_MEMORY,
+        proves: PROVES.to_owned(),
+        timeout: QUERY_TIMEOUT,
+        gpu: true,
+    }
+}
+
 /// Nothing where there is no GPU: the checks that need one say so.
-pub(super) fn check(run: &Run<'_>, place: &Place) -> Result<Option<CheckReport>> {
+pub(super) fn check(
+    run: &dyn Run,
+    subject: &Subject,
+    place: &Place,
+) -> Result<Option<CheckReport>> {
     let before = place.runner.known_devices();
-    if before.is_empty() || run.args.gpu == GpuMode::Off {
+    if before.is_empty() || subject.gpu == GpuMode::Off {
         return Ok(None);
     }
     let start = std::time::Instant::now();
-    let (output, reason) = match place.runner.devices(run.ctx)? {
+    let (output, reason) = match place.runner.devices(run)? {
         Ok(after) => compare(before, &after),
         Err(reason) => (Vec::new(), Some(reason)),
     };
     let report = CheckReport {
-        layer: run.layer().to_string(),
+        layer: subject.layer().to_string(),
         name: GPU_MEMORY.to_owned(),
         proves: PROVES.to_owned(),
         gpu: true,
@@ -38,7 +53,7 @@ pub(super) fn check(run: &Run<'_>, place: &Place) -> Result<Option<CheckReport>>
         output,
         command: Some("nvidia-smi --query-compute-apps=pid,name,used_memory --format=csv".into()),
     };
-    tell(run.ctx, &report);
+    tell(run, &report);
     Ok(Some(report))
 }
 

@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::{Place, Run};
-use factory_base::error;
-use factory_verify::check::{Body, Check, StandardInput};
-use factory_verify::engine::{Ended, Input, Invocation, Word};
-use factory_verify::report::{CheckReport, Verdict};
+use super::Place;
+use crate::check::{Body, Check, StandardInput};
+use crate::engine::{Ended, Input, Invocation, Word};
+use crate::report::{CheckReport, Verdict};
+use crate::{Error, Subject};
+use factory_base::error::Explain as _;
+use factory_base::run::Run;
 
 /// How many of the last lines of a check are kept.
 const KEPT_LINES: usize = 20;
@@ -25,13 +27,14 @@ const COMFYUI_MOUNT: &str = "/mnt/comfyui";
 const COMFYUI_VARIABLE: &str = "COMFYUI_DIR";
 
 pub(super) fn run(
-    run: &Run<'_>,
+    run: &dyn Run,
+    subject: &Subject,
     place: &Place,
     check: &Check,
     report: &mut CheckReport,
 ) -> Result<()> {
-    let invocation = invocation(run, place, check)?;
-    let ended = place.runner.run(run.ctx, &invocation)?;
+    let invocation = invocation(subject, place, check)?;
+    let ended = place.runner.run(run, &invocation)?;
     report.seconds = ended.took.as_secs_f64();
     report.output = last_lines(&ended);
     report.command = Some(place.runner.command_text(&invocation));
@@ -82,14 +85,14 @@ fn last_lines(ended: &Ended) -> Vec<String> {
 
 /// Scripts go through standard input, or as an argument where they read something: an engine
 /// on another machine has none of our files.
-fn invocation(run: &Run<'_>, place: &Place, check: &Check) -> Result<Invocation> {
+fn invocation(subject: &Subject, place: &Place, check: &Check) -> Result<Invocation> {
     let (arguments, stdin) = match &check.body {
         Body::Command(command) => {
             let words = ["bash", "-c", command];
             (words.map(Into::into).to_vec(), Input::default())
         }
-        Body::Shell(script) => script_words(run, check, script, "bash", "-s")?,
-        Body::Python(script) => script_words(run, check, script, "python3", "-")?,
+        Body::Shell(script) => script_words(subject, check, script, "bash", "-s")?,
+        Body::Python(script) => script_words(subject, check, script, "python3", "-")?,
         Body::Config(_) => anyhow::bail!("`{}` runs no program", check.name),
     };
     let mut invocation = Invocation {
@@ -99,7 +102,7 @@ fn invocation(run: &Run<'_>, place: &Place, check: &Check) -> Result<Invocation>
         gpu: check.gpu,
         ..Invocation::default()
     };
-    if let Some(comfyui) = &run.args.comfyui {
+    if let Some(comfyui) = &subject.comfyui {
         let comfyui = fs_err::canonicalize(comfyui)?;
         let seen = if place.is_host() {
             comfyui.to_string_lossy().into_owned()
@@ -116,21 +119,21 @@ fn invocation(run: &Run<'_>, place: &Place, check: &Check) -> Result<Invocation>
 /// The command line of a script and what it reads; `from_stdin` is the interpreter's word for
 /// a script on standard input.
 fn script_words(
-    run: &Run<'_>,
+    subject: &Subject,
     check: &Check,
     script: &Path,
     interpreter: &str,
     from_stdin: &str,
 ) -> Result<(Vec<Word>, Input)> {
     let directory = PathBuf::from(format!("layers/{}/checks", check.layer));
-    let read = |path: &Path| fs_err::read_to_string(run.ctx.root.join(path));
+    let read = |path: &Path| fs_err::read_to_string(subject.root.join(path));
     let script = directory.join(script);
     let text = read(&script)?;
     let mut words: Vec<Word> = vec![interpreter.into()];
     let read_by_script = match check.stdin {
         None => None,
         Some(StandardInput::Check) => Some(directory.join(format!("{}.toml", check.name))),
-        Some(StandardInput::Lock) => Some(lock_path(run)?),
+        Some(StandardInput::Lock) => Some(lock_path(subject)?),
     };
     let input = match read_by_script {
         None => {
@@ -151,27 +154,22 @@ fn script_words(
     };
     words.extend(check.arguments.iter().map(|word| word.as_str().into()));
     if check.stdin == Some(StandardInput::Lock) {
-        if run.variant.without_git {
+        if subject.without_git {
             words.push("--without-git".into());
         }
-        words.extend(run.layers.iter().map(|layer| layer.to_string().into()));
+        words.extend(subject.layers.iter().map(|layer| layer.to_string().into()));
     }
     Ok((words, input))
 }
 
-fn lock_path(run: &Run<'_>) -> Result<PathBuf> {
-    let variant = &run.variant.name;
+fn lock_path(subject: &Subject) -> Result<PathBuf> {
+    let variant = &subject.variant;
     let path = PathBuf::from(format!("package-lists/locks/python/{variant}.toml"));
-    if run.ctx.root.join(&path).is_file() {
+    if subject.root.join(&path).is_file() {
         return Ok(path);
     }
-    Err(
-        error::bad_input(format!("the variant `{variant}` has no lock"))
-            .hint(format!(
-                "`cargo xtask update-locks --variant {variant}` writes it"
-            ))
-            .into(),
-    )
+    let variant = variant.clone();
+    Err(Error::NoLock { variant }.failure().into())
 }
 
 #[cfg(test)]

@@ -6,21 +6,24 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::place::python_lock;
-use super::{Place, Run, gather, tell};
-use factory_resolve::python;
-use factory_verify::check::{IMPORTS, ImportRules};
-use factory_verify::engine::{Ended, Input, Invocation, Word};
-use factory_verify::report::{CheckReport, ImportsReport, Judge, ScriptDocument, Verdict};
+use super::{OwnCheck, Place, gather, tell};
+use crate::Subject;
+use crate::check::{IMPORTS, ImportRules};
+use crate::engine::{Ended, Input, Invocation, Word};
+use crate::report::{
+    CheckReport, ImportedDistribution, ImportsReport, Judge, ScriptDocument, Verdict,
+};
+use factory_base::run::Run;
 
 /// The script, run by the image's own Python.
 const SCRIPT: &str = "scripts/check-imports.py";
 
 /// For all distributions together.
-pub(super) const TIMEOUT: Duration = Duration::from_secs(7200);
+const TIMEOUT: Duration = Duration::from_secs(7200);
 
 /// What is to be imported, and the exceptions.
-pub(super) struct Imports {
+#[derive(Debug)]
+pub struct Imports {
     names: BTreeSet<String>,
     provided: BTreeSet<String>,
     rules: ImportRules,
@@ -28,37 +31,50 @@ pub(super) struct Imports {
 
 impl Imports {
     /// The distributions of these layers; `None` when the variant has no lock or none of them.
-    pub(super) fn read(run: &Run<'_>) -> Result<Option<Self>> {
-        let Some(lock) = python_lock(run)? else {
+    pub(super) fn read(subject: &Subject) -> Result<Option<Self>> {
+        let Some(locked) = &subject.locked else {
             return Ok(None);
         };
-        let known = known_to_any_lock(run)?;
-        let rules = gather::import_rules(run.ctx, &run.layers, |name| known.contains(name))?;
-        let names = lock.distributions(&run.all, &run.layers);
-        let provided = lock.provided.into_iter().map(|provided| provided.name);
+        let is_known = |name: &str| locked.known.contains(name);
+        let rules = gather::import_rules(&subject.root, &subject.layers, is_known)?;
+        let names = locked.distributions.clone();
         Ok((!names.is_empty()).then_some(Self {
             names,
-            provided: provided.collect(),
+            provided: locked.provided.clone(),
             rules,
         }))
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.names.len()
+    /// As a list shows it.
+    pub(super) fn listed(&self) -> OwnCheck {
+        OwnCheck {
+            name: IMPORTS,
+            proves: format!("each of {} distributions can be imported", self.names.len()),
+            timeout: TIMEOUT,
+            gpu: false,
+        }
     }
 
     pub(super) fn run(
         &self,
-        run: &Run<'_>,
+        run: &dyn Run,
+        subject: &Subject,
         place: &Place,
     ) -> Result<(CheckReport, Option<ImportsReport>)> {
         let title = format!("imports of {} distributions", self.names.len());
-        run.ctx.ui.step("Checking", title);
+        run.step("Checking", &title);
         let has_gpu = place.no_gpu().is_none();
-        let invocation = self.invocation(run, &self.names, has_gpu)?;
-        let ended = place.runner.run(run.ctx, &invocation)?;
+        let invocation = self.invocation(subject, &self.names, has_gpu)?;
+        let ended = place.runner.run(run, &invocation)?;
+        let judge = Judge {
+            rules: &self.rules,
+            provided: &self.provided,
+            has_gpu,
+            on_host: place.is_host(),
+        };
+        let report = read(&ended).map(|document| judge.report(document));
         let mut check = CheckReport {
-            layer: run.layer().to_string(),
+            layer: subject.layer().to_string(),
             name: IMPORTS.to_owned(),
             proves: "every distribution can be imported".to_owned(),
             gpu: false,
@@ -68,14 +84,20 @@ impl Imports {
             output: Vec::new(),
             command: None,
         };
-        let judge = Judge {
-            rules: &self.rules,
-            provided: &self.provided,
-            has_gpu,
-            on_host: place.is_host(),
-        };
-        let report = read(&ended).map(|document| judge.report(document));
-        let repeated = match &report {
+        let repeated = self.describe(&report, &mut check);
+        let alone = self.invocation(subject, &repeated, has_gpu)?;
+        check.command = Some(place.runner.command_text(&alone));
+        tell(run, &check);
+        Ok((check, report.ok()))
+    }
+
+    /// Fills in what was found; returns the names that are worth repeating.
+    fn describe(
+        &self,
+        report: &Result<ImportsReport, (Verdict, String)>,
+        check: &mut CheckReport,
+    ) -> BTreeSet<String> {
+        match report {
             Ok(report) => {
                 check.proves = report.summary();
                 check.output = report.figures();
@@ -93,14 +115,15 @@ impl Imports {
                 check.reason = Some(reason.clone());
                 self.names.clone()
             }
-        };
-        let alone = self.invocation(run, &repeated, has_gpu)?;
-        check.command = Some(place.runner.command_text(&alone));
-        tell(run.ctx, &check);
-        Ok((check, report.ok()))
+        }
     }
 
-    fn invocation(&self, run: &Run<'_>, names: &BTreeSet<String>, gpu: bool) -> Result<Invocation> {
+    fn invocation(
+        &self,
+        subject: &Subject,
+        names: &BTreeSet<String>,
+        gpu: bool,
+    ) -> Result<Invocation> {
         let mut arguments: Vec<Word> = vec!["python3".into(), "-".into()];
         for (name, slow) in &self.rules.slow {
             if names.contains(name) {
@@ -113,7 +136,7 @@ impl Imports {
         Ok(Invocation {
             arguments,
             stdin: Input {
-                bytes: fs_err::read(run.ctx.root.join(&path))?,
+                bytes: fs_err::read(subject.root.join(&path))?,
                 path: Some(path),
             },
             timeout: Some(TIMEOUT),
@@ -137,7 +160,7 @@ fn read(ended: &Ended) -> Result<ScriptDocument, (Verdict, String)> {
 }
 
 /// What failed, and the end of what it printed.
-fn failure_lines(one: &factory_verify::report::ImportedDistribution) -> Vec<String> {
+fn failure_lines(one: &ImportedDistribution) -> Vec<String> {
     const SHOWN: usize = 8;
     let version = one.version.as_deref().unwrap_or("?");
     let reason = one.reason.as_deref().unwrap_or("?");
@@ -146,20 +169,4 @@ fn failure_lines(one: &factory_verify::report::ImportedDistribution) -> Vec<Stri
     let mut lines = vec![format!("{} {version}: {reason}", one.name)];
     lines.extend(printed.iter().map(|line| format!("  {line}")));
     lines
-}
-
-/// Rules are shared by the variants, so a name must only be known to one of them.
-fn known_to_any_lock(run: &Run<'_>) -> Result<BTreeSet<String>> {
-    let mut names = BTreeSet::new();
-    for entry in fs_err::read_dir(run.ctx.locks().join("python"))? {
-        let path = entry?.path();
-        let name = path.file_name().and_then(|name| name.to_str());
-        let Some(name) = name.and_then(|name| name.strip_suffix(".toml")) else {
-            continue;
-        };
-        if let Some(found) = python::read_lock(run.ctx, name)? {
-            names.extend(found.lock.names());
-        }
-    }
-    Ok(names)
 }

@@ -1,0 +1,48 @@
+//! How a run ends: the one place where errors become words, hints and exit statuses.
+//!
+//! Crates say with a type what happened and whose fault it is ([`Failure`]); an I/O error is
+//! the environment's. What is left is nobody's but ours.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use factory_base::error::{self, Failure, Kind};
+use factory_base::ui::Ui;
+
+/// Says what went wrong, if anything did, and picks the status.
+pub fn end(ui: &Ui, outcome: Result<()>) -> ExitCode {
+    let Err(error) = outcome else {
+        return ExitCode::SUCCESS;
+    };
+    // `xtask … | head` is not a failure worth a message.
+    let is_closed = |cause: &(dyn std::error::Error + 'static)| {
+        let io = cause.downcast_ref::<std::io::Error>();
+        io.is_some_and(|io| io.kind() == std::io::ErrorKind::BrokenPipe)
+    };
+    if !error.chain().any(is_closed) {
+        ui.error(&error);
+    }
+    ExitCode::from(error::kind_of(&error).exit_status())
+}
+
+/// A failure of the image crate in the terms of this one.
+pub(crate) fn from_image(error: comfy_image::Error) -> anyhow::Error {
+    if error.is_closed_pipe() {
+        return std::io::Error::from(std::io::ErrorKind::BrokenPipe).into();
+    }
+    let kind = match error.exit_code() {
+        comfy_image::error::EXIT_NOT_RIGHT => Kind::NotRight,
+        comfy_image::error::EXIT_BAD_INPUT => Kind::BadInput,
+        comfy_image::error::EXIT_ENVIRONMENT => Kind::Environment,
+        _ => Kind::Bug,
+    };
+    let mut failure = Failure::new(kind, error.to_string());
+    if let Some(source) = std::error::Error::source(&error) {
+        failure.message.push_str(&format!(": {source}"));
+    }
+    if let Some(hint) = error.hint() {
+        failure = failure.hint(hint);
+    }
+    failure.into()
+}
