@@ -72,7 +72,7 @@ pub enum Body {
     /// The name of a file beside the check, for Python.
     Python(PathBuf),
     /// What the engine says of the image.
-    Config(ImageConfig),
+    Config(Box<ImageConfig>),
 }
 
 /// One check.
@@ -131,7 +131,7 @@ impl Check {
             (Some(command), None, None) => Body::Command(command.into_inner()),
             (None, Some(script), None) => script_body(script.get_ref())
                 .map_err(|reason| SyntaxError::at(text, Some(script.span()), reason))?,
-            (None, None, Some(config)) => Body::Config(config.into_inner()),
+            (None, None, Some(config)) => Body::Config(Box::new(config.into_inner())),
             _ => return wrong(0..0, "give one of `command`, `script` and `config`"),
         };
         let is_script = matches!(body, Body::Shell(_) | Body::Python(_));
