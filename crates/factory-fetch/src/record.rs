@@ -96,6 +96,10 @@ impl RemoteWheel {
         ctx.cache.join("records").join(self.sha256.to_string())
     }
 
+    #[expect(
+        clippy::type_complexity,
+        reason = "an alias cannot name the closure that asks for a part"
+    )]
     fn open<'a>(
         &'a self,
         ctx: &'a Ctx,
