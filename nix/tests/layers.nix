@@ -18,6 +18,8 @@ let
     builtins.filter (line: builtins.isString line && builtins.match " *description = .*" line == null) (
       builtins.split "\n" (builtins.readFile (root + "/layers/${name}/flake.nix"))
     );
+  workflow = builtins.readFile (root + "/.github/workflows/image.yml");
+  hasJob = stage: builtins.replaceStrings [ "layers: ${stage}\n" ] [ "" ] workflow != workflow;
 in
 {
   "layers.eachIsADirectory" = {
@@ -33,6 +35,11 @@ in
     expected = builtins.sort (one: other: one < other) (
       builtins.filter (list: (entriesOf "package-lists") ? ${list}) lists
     );
+  };
+  # Else CI would leave layers out.
+  "layers.everyStageIsAJobOfCi" = {
+    expr = builtins.filter (layer: !hasJob layer.stage) layers.all;
+    expected = [ ];
   };
   "layers.haveTheirDebianRoots" = {
     expr = builtins.filter (name: !(locks.debian ? ${name})) layers.withDebian;
