@@ -129,6 +129,15 @@ pub enum Command {
     /// Example: `cargo xtask load --engine podman`
     #[command(verbatim_doc_comment)]
     Load(LoadArgs),
+    /// Run ComfyUI from the image
+    ///
+    /// Builds and loads what is missing, and starts a container that is reached from this
+    /// machine only. Its log is followed; Ctrl-C stops it cleanly, and the exit status is
+    /// ComfyUI's. `docs/running.md` has the rest.
+    ///
+    /// Example: `cargo xtask run --variant slim --models ~/models --cpu -- --preview-method none`
+    #[command(verbatim_doc_comment)]
+    Run(RunArgs),
     /// Push the image to a registry
     ///
     /// Builds what is missing, and streams each blob that the registry lacks from the store;
@@ -286,6 +295,38 @@ pub struct LoadArgs {
     /// Container engine to load into [default: the first that answers]
     #[arg(long, value_name = "docker|podman", hide_possible_values = true)]
     pub engine: Option<EngineName>,
+}
+
+/// Arguments of `run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// The variant
+    #[command(flatten)]
+    pub variant: VariantArgs,
+    /// Run this image of the engine's instead of building one
+    #[arg(long, value_name = "REFERENCE")]
+    pub image: Option<String>,
+    /// Container engine to run it with [default: the first that answers]
+    #[arg(long, value_name = "docker|podman", hide_possible_values = true)]
+    pub engine: Option<EngineName>,
+    /// Directory that becomes the container's `/root`
+    #[arg(long, value_name = "DIR", default_value = "storage")]
+    pub storage: PathBuf,
+    /// Directory with models
+    #[arg(long, value_name = "DIR")]
+    pub models: Option<PathBuf>,
+    /// Port on this machine
+    #[arg(long, default_value_t = 8188)]
+    pub port: u16,
+    /// Compute on the processor, without a GPU
+    #[arg(long)]
+    pub cpu: bool,
+    /// Print the engine's command line, and run nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Arguments for ComfyUI
+    #[arg(last = true)]
+    pub arguments: Vec<String>,
 }
 
 /// Arguments of `push`.

@@ -9,6 +9,7 @@ mod doctor;
 mod fetch;
 mod load;
 mod push;
+mod run;
 mod status;
 mod stream;
 mod update_locks;
@@ -30,6 +31,7 @@ pub fn run(ctx: &Ctx, command: Command) -> Result<()> {
         Command::Fetch(args) => fetch::run(ctx, &args),
         Command::Load(args) => load::run(ctx, &args),
         Command::Push(args) => push::run(ctx, &args),
+        Command::Run(args) => run::run(ctx, &args),
         Command::Stream(args) => stream::run(ctx, &args),
         Command::UpdateLocks(args) => update_locks::run(ctx, &args),
         Command::Status(args) => status::run(ctx, &args),

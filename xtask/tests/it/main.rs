@@ -23,6 +23,7 @@ mod list_pages;
 mod provide;
 mod push;
 mod record;
+mod run;
 mod server;
 mod skips;
 mod support;
