@@ -176,6 +176,12 @@ step_flake_check() {
 
 step_test() { cargo test --workspace --locked; }
 
+# What drives Nix once more, with the newest Nix that is locked: builds, fetches, the cache.
+step_test_newest_nix() {
+    XTASK_NIX=nix-forky cargo test --package xtask --test it --locked -- \
+        build:: carry:: commands:: fetch:: provide::
+}
+
 # The integration tests once more, as a user without root: a chroot store, no /nix.
 step_test_user() {
     if ! is_root; then

@@ -96,12 +96,19 @@ pub fn build_with(
             if let Event::Message { level: 0, text } = &event {
                 other_lines.push(text.clone());
             }
-            let change = state.apply(event, Instant::now());
-            view.changed(&state, &change);
+            for change in state.apply(event, Instant::now()) {
+                view.changed(&state, &change);
+            }
         } else {
+            if let Some(change) = state.settle() {
+                view.changed(&state, &change);
+            }
             view.tick(&state);
         }
     });
+    if let Some(change) = state.settle() {
+        view.changed(&state, &change);
+    }
     view.finish();
 
     let built: Vec<Built> = state
@@ -215,6 +222,8 @@ fn reason(failed: &Failed) -> String {
     let details: Vec<&str> = lines
         .take_while(|line| !line.starts_with("Output paths"))
         .map(|line| line.trim_start_matches("Reason: ").trim_end_matches('.'))
+        // As versions before 2.32 put it, without the builder that everything has.
+        .map(|line| line.trim_start_matches("builder "))
         .filter(|line| !line.is_empty())
         .collect();
     match (end, details.as_slice()) {
@@ -294,6 +303,7 @@ mod tests {
     fn nix() -> Nix {
         Nix {
             bin: "/cache/nix/bin".into(),
+            version: "nix (Nix) 2.26.3".to_owned(),
             environment: vec![("NIX_CONF_DIR".to_owned(), "/cache/nix/conf".to_owned())],
             store_root: None,
         }
@@ -323,7 +333,7 @@ mod tests {
                 format!(
                     "Cannot build '{drv}'.\nReason: builder failed with exit code 1.\nOutput paths:\n"
                 ),
-                "builder failed with exit code 1",
+                "failed with exit code 1",
             ),
             (
                 format!(

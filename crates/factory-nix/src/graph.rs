@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, Result};
-use serde::Deserialize;
 use xshell::Shell;
 
-use super::Nix;
-use factory_base::process;
+use super::drv::Drv;
+use super::{Nix, name_of};
+use factory_base::{error, process};
 use factory_model::layer::LayerName;
 
 /// Arguments of one call: far below the kernel's limit for all arguments together.
@@ -32,57 +32,27 @@ pub struct Node {
     pub inputs: Vec<String>,
 }
 
-/// The form of `nix derivation show`, as far as it is used here.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Shown {
-    name: String,
-    outputs: BTreeMap<String, ShownOutput>,
-    input_drvs: BTreeMap<String, serde::de::IgnoredAny>,
-}
-
-#[derive(Deserialize)]
-struct ShownOutput {
-    #[serde(default)]
-    path: Option<String>,
-    #[serde(default)]
-    hash: Option<String>,
-}
-
 impl Graph {
     /// Reads the closure of derivations.
     ///
     /// # Errors
-    /// A derivation is not in the store.
+    /// A derivation is not in the store, or has a form that is not known here.
     pub fn read(nix: &Nix, drv_paths: &[String]) -> Result<Self> {
-        let shell = Shell::new()?;
-        let cmd = nix.cmd(&shell, "nix");
-        let json = process::capture(
-            cmd.args(["derivation", "show", "--recursive"])
-                .args(drv_paths),
-        )?;
-        Self::parse(&json)
+        Self::read_with(drv_paths, |drv_path| nix.derivation(drv_path))
     }
 
-    fn parse(json: &str) -> Result<Self> {
-        let shown: BTreeMap<String, Shown> = serde_json::from_str(json)
-            .context("cannot read the output of `nix derivation show`")?;
-        let nodes = shown.into_iter().map(|(drv_path, shown)| {
-            let node = Node {
-                name: shown.name,
-                is_fixed: shown.outputs.values().any(|output| output.hash.is_some()),
-                out_paths: shown
-                    .outputs
-                    .into_values()
-                    .filter_map(|output| output.path)
-                    .collect(),
-                inputs: shown.input_drvs.into_keys().collect(),
-            };
-            (drv_path, node)
-        });
-        Ok(Self {
-            nodes: nodes.collect(),
-        })
+    fn read_with(drv_paths: &[String], read: impl Fn(&str) -> Result<Drv>) -> Result<Self> {
+        let mut nodes = BTreeMap::new();
+        let mut stack = drv_paths.to_vec();
+        while let Some(drv_path) = stack.pop() {
+            if nodes.contains_key(&drv_path) {
+                continue;
+            }
+            let node = Node::new(&drv_path, read(&drv_path)?);
+            stack.extend(node.inputs.iter().cloned());
+            nodes.insert(drv_path, node);
+        }
+        Ok(Self { nodes })
     }
 
     /// One derivation.
@@ -152,7 +122,41 @@ impl Graph {
     }
 }
 
+impl Node {
+    fn new(drv_path: &str, drv: Drv) -> Self {
+        Self {
+            name: name_of(drv_path),
+            is_fixed: drv.outputs.values().any(|output| !output.hash.is_empty()),
+            // The path of a floating output is known only when it is built.
+            out_paths: drv
+                .outputs
+                .into_values()
+                .map(|output| output.path)
+                .filter(|path| !path.is_empty())
+                .collect(),
+            inputs: drv.inputs,
+        }
+    }
+}
+
 impl Nix {
+    /// Reads a derivation of the store.
+    ///
+    /// # Errors
+    /// It is not there, or has a form that is not known here.
+    pub(super) fn derivation(&self, drv_path: &str) -> Result<Drv> {
+        let text = fs_err::read_to_string(self.physical(drv_path))
+            .with_context(|| error::environment(format!("cannot read `{drv_path}`")))?;
+        let drv = Drv::parse(&text).ok_or_else(|| {
+            error::environment(format!(
+                "`{drv_path}`, written by {}, has a form that is not known here",
+                self.version
+            ))
+            .hint("`cargo xtask doctor` names the tested versions of Nix; without one on PATH a tested one is provided")
+        })?;
+        Ok(drv)
+    }
+
     /// Those of `paths` that the store does not hold.
     ///
     /// # Errors
@@ -175,36 +179,77 @@ impl Nix {
 mod tests {
     use super::*;
 
+    const STORE: [(&str, &str); 3] = [
+        (
+            "/s/x-a.drv",
+            r#"Derive([("out","/s/a","sha256","00")],[],[],"s","b",[],[])"#,
+        ),
+        (
+            "/s/x-b.drv",
+            r#"Derive([("dev","/s/b-dev","",""),("out","/s/b","","")],[("/s/x-a.drv",["out"])],[],"s","b",[],[])"#,
+        ),
+        (
+            "/s/x-c.drv",
+            r#"Derive([("out","/s/c","","")],[("/s/x-a.drv",["out"]),("/s/x-b.drv",["dev","out"])],[],"s","b",[],[])"#,
+        ),
+    ];
+
     fn graph() -> Graph {
-        Graph::parse(
-            r#"{
-              "/s/a.drv": {"name": "a", "outputs": {"out": {"path": "/s/a", "hash": "00", "method": "flat"}}, "inputDrvs": {}, "env": {}},
-              "/s/b.drv": {"name": "b", "outputs": {"out": {"path": "/s/b"}}, "inputDrvs": {"/s/a.drv": {"outputs": ["out"]}}, "new": 1},
-              "/s/c.drv": {"name": "c", "outputs": {"out": {"path": "/s/c"}}, "inputDrvs": {"/s/b.drv": {}, "/s/a.drv": {}}}
-            }"#,
-        )
+        let store: BTreeMap<&str, &str> = STORE.into();
+        Graph::read_with(&["/s/x-c.drv".to_owned()], |drv_path| {
+            Drv::parse(store[drv_path]).context("not a derivation")
+        })
         .unwrap()
     }
 
     #[test]
+    fn ok_closure() {
+        let graph = graph();
+        let node = graph.get("/s/x-b.drv").unwrap();
+        assert_eq!((node.name.as_str(), node.is_fixed), ("b", false));
+        assert_eq!(node.out_paths, ["/s/b-dev", "/s/b"]);
+        assert_eq!(graph.iter().count(), 3);
+    }
+
+    #[test]
+    fn err_unknown_form_names_the_version() {
+        let store = tempfile::tempdir().unwrap();
+        fs_err::create_dir_all(store.path().join("nix/store")).unwrap();
+        let text = r#"DrvWithVersion("xp-dyn-drv",[],[],[],"s","b",[],[])"#;
+        fs_err::write(store.path().join("nix/store/x-a.drv"), text).unwrap();
+        let nix = Nix {
+            bin: "/bin".into(),
+            version: "nix (Nix) 9.1.0".to_owned(),
+            environment: Vec::new(),
+            store_root: Some(store.path().to_owned()),
+        };
+        let error = Graph::read(&nix, &["/nix/store/x-a.drv".to_owned()]).unwrap_err();
+        assert_eq!(error::kind_of(&error).exit_status(), 3);
+        insta::assert_snapshot!(error, @"`/nix/store/x-a.drv`, written by nix (Nix) 9.1.0, has a form that is not known here");
+    }
+
+    #[test]
     fn ok_missing_stops_at_what_exists() {
-        let targets = ["/s/c.drv".to_owned()];
-        let missing = ["/s/a.drv", "/s/c.drv"].map(str::to_owned).into();
+        let targets = ["/s/x-c.drv".to_owned()];
+        let missing = ["/s/x-a.drv", "/s/x-c.drv"].map(str::to_owned).into();
         let some = graph().among(&missing, &targets);
         assert_eq!(
             some.into_iter().collect::<Vec<_>>(),
-            ["/s/a.drv", "/s/c.drv"]
+            ["/s/x-a.drv", "/s/x-c.drv"]
         );
-        assert!(graph().get("/s/a.drv").unwrap().is_fixed);
-        assert!(!graph().get("/s/b.drv").unwrap().is_fixed);
+        assert!(graph().get("/s/x-a.drv").unwrap().is_fixed);
+        assert!(!graph().get("/s/x-b.drv").unwrap().is_fixed);
     }
 
     #[test]
     fn ok_the_earliest_layer_owns() {
-        let specs = [("01-low", "/s/b.drv"), ("02-high", "/s/c.drv")]
+        let specs = [("01-low", "/s/x-b.drv"), ("02-high", "/s/x-c.drv")]
             .map(|(layer, spec)| (layer.parse().unwrap(), spec.to_owned()));
         let owners = graph().layers(&specs);
         let show = |path: &str| owners[path].to_string();
-        assert_eq!([show("/s/a.drv"), show("/s/c.drv")], ["01-low", "02-high"]);
+        assert_eq!(
+            [show("/s/x-a.drv"), show("/s/x-c.drv")],
+            ["01-low", "02-high"]
+        );
     }
 }

@@ -1,12 +1,14 @@
 //! The Nix adapter: finding or providing the program, the store, evaluation, builds.
 
+mod bootstrap;
 mod build;
+mod configuration;
 mod drv;
+mod find;
 mod graph;
 mod log;
 mod plan;
 mod preflight;
-mod provide;
 mod roots;
 mod sources;
 mod state;
@@ -17,11 +19,14 @@ use std::path::{Path, PathBuf};
 
 use xshell::{Cmd, Shell};
 
+pub use bootstrap::{lock_bootstrap, tested_versions};
 pub use build::{BuildOptions, BuildReport, Built, build, build_with, name_of};
 pub use graph::{Graph, Node};
 pub use plan::{Derivation, LayerPlan, Plan};
 pub use roots::{add_root, roots};
-pub use sources::{FetchReport, MissingSource, ensure_sources, fetch_sources, missing_sources};
+pub use sources::{
+    FetchReport, MissingSource, ensure_sources, fetch_sources, lock_sources, missing_sources,
+};
 pub use times::{Estimate, Times};
 
 /// A Nix that works on this machine: the user's own, or the provided one.
@@ -29,6 +34,8 @@ pub use times::{Estimate, Times};
 pub struct Nix {
     /// Directory with `nix` and `nix-store`.
     bin: PathBuf,
+    /// What `nix --version` says.
+    version: String,
     /// Variables set on each call: `NIX_CONF_DIR` of a provided Nix, for example.
     environment: Vec<(String, String)>,
     /// Arguments for a chroot store, when there is no usable `/nix`.

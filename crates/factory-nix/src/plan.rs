@@ -180,7 +180,6 @@ impl Nix {
         ]) else {
             return Ok(None);
         };
-        let version = process::capture(self.cmd(&shell, "nix").arg("--version"))?;
         let store = self
             .store_root
             .as_deref()
@@ -190,7 +189,7 @@ impl Nix {
             &commit,
             variant,
             &serde_json::to_string(architectures)?,
-            &version,
+            &self.version,
             store.as_deref().unwrap_or("/nix"),
             &difference,
         ];

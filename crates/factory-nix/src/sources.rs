@@ -54,6 +54,14 @@ pub struct FetchReport {
     pub bytes_fetched: u64,
 }
 
+/// Takes the lock of a run that brings sources: what is half-fetched belongs to it.
+///
+/// # Errors
+/// As [`Lock::take`].
+pub fn lock_sources(ctx: &Ctx) -> Result<Lock> {
+    Lock::take(ctx, &ctx.cache.join("fetch.lock"))
+}
+
 /// The fixed outputs that realizing `drv_paths` needs and the store lacks, by name. What is
 /// built already does not need its sources.
 ///
@@ -76,9 +84,7 @@ pub fn missing_sources(ctx: &Ctx, nix: &Nix, drv_paths: &[String]) -> Result<Vec
     process::finish(&command, status, &lines)?;
     let mut missing = BTreeMap::new();
     for drv_path in to_be_built(&lines) {
-        let text = fs_err::read_to_string(nix.physical(drv_path))?;
-        let drv = Drv::parse(drv_path, &text)?;
-        if let Some(source) = source_of(drv_path, &drv)? {
+        if let Some(source) = source_of(drv_path, &nix.derivation(drv_path)?)? {
             // Two derivations may declare the same output.
             missing.insert(source.out_path.clone(), source);
         }
@@ -98,7 +104,7 @@ pub fn ensure_sources(ctx: &Ctx, nix: &Nix, drv_paths: &[String]) -> Result<Fetc
     if missing.is_empty() {
         return Ok(FetchReport::default());
     }
-    let _lock = Lock::take(ctx, &ctx.cache.join("fetch.lock"))?;
+    let _lock = lock_sources(ctx)?;
     match preflight::check(ctx, nix, &missing)? {
         None => fetch(ctx, nix, missing),
         Some(no_answer) => Err(no_answer.failure.into()),
@@ -114,7 +120,7 @@ pub fn fetch_sources(ctx: &Ctx, nix: &Nix, drv_paths: &[String]) -> Result<Fetch
     if missing.is_empty() {
         return Ok(FetchReport::default());
     }
-    let _lock = Lock::take(ctx, &ctx.cache.join("fetch.lock"))?;
+    let _lock = lock_sources(ctx)?;
     let Some(no_answer) = preflight::check(ctx, nix, &missing)? else {
         return fetch(ctx, nix, missing);
     };

@@ -72,7 +72,7 @@ impl<'a> View<'a> {
                 ui.warn(format!("{label} failed after {}", elapsed(took)));
             }
             Change::Warning(text) => ui.warn(text.strip_prefix("warning: ").unwrap_or(text)),
-            Change::Totals | Change::None => {}
+            Change::Totals => {}
         }
     }
 

@@ -12,7 +12,7 @@ use factory_base::process;
 use factory_base::ui;
 use factory_fetch::{Http, Indexes, Mirrors, Request, git};
 use factory_model::lock::{self, SourcesLock};
-use factory_nix::Nix;
+use factory_nix::{Nix, tested_versions};
 use factory_verify::engine::EngineKind;
 
 /// Sources, store and cache of the largest variant (design, target "peak disk").
@@ -264,10 +264,12 @@ fn disk(ctx: &Ctx, name: &'static str, directory: &Path) -> Result<Check> {
 }
 
 fn nix(ctx: &Ctx) -> Result<Check> {
-    Ok(match Nix::on_path(ctx)? {
-        Some(nix) => Check::ok("nix", nix.version()?),
-        None => Check::ok("nix", "will be provided from pinned Debian packages"),
-    })
+    let found = match Nix::on_path(ctx)? {
+        Some(nix) => nix.version().to_owned(),
+        None => "will be provided from pinned Debian packages".to_owned(),
+    };
+    let tested = tested_versions(ctx)?.join(" and ");
+    Ok(Check::ok("nix", format!("{found} (tested: {tested})")))
 }
 
 fn programs() -> Vec<Check> {

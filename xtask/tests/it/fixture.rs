@@ -107,6 +107,11 @@ impl Checkout {
         self.directory.path().join("data/comfyui-image-factory")
     }
 
+    /// The program's own cache.
+    pub(crate) fn cache(&self) -> PathBuf {
+        self.directory.path().join("cache/comfyui-image-factory")
+    }
+
     pub(crate) fn write(&self, path: &str, text: &str) {
         let path = self.root().join(path);
         fs_err::create_dir_all(path.parent().unwrap()).unwrap();
@@ -208,6 +213,8 @@ impl Checkout {
             .env("XDG_CACHE_HOME", self.directory.path().join("cache"))
             .env("XDG_DATA_HOME", self.directory.path().join("data"))
             .env("NO_COLOR", "1")
+            // The tests' own Nix is on its PATH, and need not be unpacked once more.
+            .env_remove("XTASK_NIX")
             .stdin(Stdio::null());
         if let Some(nix) = known_nix() {
             command.envs(nix.variables());
