@@ -193,6 +193,9 @@ pub enum Command {
     /// build took longer than carrying them does, with the measured times; `restore` brings
     /// them into the store. Sources are not among them: `fetch` is faster.
     ///
+    /// What is saved is signed, and `restore` takes nothing that is signed with another key,
+    /// not signed, or altered since (exit status 1).
+    ///
     /// Example: `cargo xtask carry save carried 10 --variant megapak`
     #[command(verbatim_doc_comment)]
     Carry(CarryArgs),
@@ -372,6 +375,10 @@ pub struct CarryTarget {
     /// The directory, a Nix binary cache
     #[arg(value_name = "DIR")]
     pub directory: PathBuf,
+    /// Secret key that signs what is saved and checks what is restored; without it a key of
+    /// your own, made at the first use
+    #[arg(long, value_name = "FILE", env = "XTASK_CARRY_KEY")]
+    pub key: Option<PathBuf>,
 }
 
 /// Arguments of `carry save`.

@@ -1,15 +1,18 @@
 //! The Nix adapter: finding or providing the program, the store, evaluation, builds.
 
+mod binary_cache;
 mod bootstrap;
 mod build;
 mod configuration;
 mod drv;
 mod find;
 mod graph;
+mod info;
 mod log;
 mod plan;
 mod preflight;
 mod roots;
+mod signing_key;
 mod sources;
 mod state;
 mod times;
@@ -19,11 +22,14 @@ use std::path::{Path, PathBuf};
 
 use xshell::{Cmd, Shell};
 
+pub use binary_cache::BinaryCache;
 pub use bootstrap::{lock_bootstrap, tested_versions};
 pub use build::{BuildOptions, BuildReport, Built, build, build_with, name_of};
 pub use graph::{Graph, Node};
+pub use info::PathInfo;
 pub use plan::{Derivation, LayerPlan, Plan};
 pub use roots::{add_root, roots};
+pub use signing_key::SigningKey;
 pub use sources::{
     FetchReport, MissingSource, ensure_sources, fetch_sources, lock_sources, missing_sources,
 };

@@ -4,17 +4,15 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context as _, Result};
-use serde::Deserialize;
-use xshell::Shell;
+use anyhow::Result;
 
-use crate::cli::{CarryArgs, CarryCommand};
+use crate::cli::{CarryArgs, CarryCommand, CarrySaveArgs, CarryTarget};
 use crate::document::{self, Saved};
 use crate::realize;
 use factory_base::ctx::Ctx;
-use factory_base::process;
+use factory_base::error;
 use factory_base::ui;
-use factory_nix::{Graph, Nix, Times};
+use factory_nix::{BinaryCache, Graph, Nix, PathInfo, SigningKey, Times};
 
 /// Builds below this are done again.
 const MIN_SECONDS: f64 = 60.0;
@@ -23,57 +21,30 @@ const MIN_BYTES_PER_SECOND: f64 = 20e6;
 /// The measured times' name in the directory: they say what is worth carrying.
 const TIMES: &str = "build-times.json";
 
-/// What `nix path-info --json` says of a path.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct PathInfo {
-    nar_size: u64,
-    references: Vec<String>,
-}
-
 pub(super) fn run(ctx: &Ctx, args: &CarryArgs) -> Result<()> {
     match &args.command {
-        CarryCommand::Save(target) => save(ctx, target),
-        CarryCommand::Restore(target) => restore(ctx, &target.directory),
+        CarryCommand::Save(args) => save(ctx, args),
+        CarryCommand::Restore(target) => restore(ctx, target),
     }
 }
 
-fn save(ctx: &Ctx, args: &crate::cli::CarrySaveArgs) -> Result<()> {
+fn save(ctx: &Ctx, args: &CarrySaveArgs) -> Result<()> {
     let selection = realize::selection(ctx, &args.variant, &args.layer, None)?;
     let nix = Nix::find_or_provide(ctx)?;
+    let key = match &args.target.key {
+        Some(file) => SigningKey::read(file)?,
+        None => SigningKey::of_user(ctx, &nix)?,
+    };
     let plan = selection.variant.plan(ctx, &nix)?;
     let targets = [plan.layer(&selection.layer)?.image.drv_path.clone()];
     let graph = Graph::read(&nix, &targets)?;
     let times = Times::read(ctx)?;
-    let mut slow: BTreeMap<&str, f64> = BTreeMap::new();
-    for (_, node) in graph.iter().filter(|(_, node)| !node.is_fixed) {
-        let seconds = times.get(&node.name).unwrap_or(0.0);
-        if seconds >= MIN_SECONDS {
-            slow.extend(node.out_paths.iter().map(|path| (path.as_str(), seconds)));
-        }
-    }
-    let all: Vec<&str> = slow.keys().copied().collect();
-    let invalid = nix.invalid_paths(&all)?;
-    let built: Vec<&str> = all
-        .into_iter()
-        .filter(|path| !invalid.contains(*path))
-        .collect();
-    let worth = if built.is_empty() {
-        Vec::new()
-    } else {
-        worth_carrying(&nix, &built, &slow)?
-    };
+    let worth = worth_carrying(&nix, &slow_paths(&graph, &times))?;
+
     let directory = &args.target.directory;
     fs_err::create_dir_all(directory)?;
-    if !worth.is_empty() {
-        let shell = Shell::new()?;
-        let store = format!("file://{}?compression=zstd", absolute(directory)?);
-        process::capture(
-            nix.cmd(&shell, "nix")
-                .args(["copy", "--to", &store])
-                .args(&worth),
-        )?;
-    }
+    let paths: Vec<&str> = worth.iter().map(String::as_str).collect();
+    BinaryCache::new(&nix, directory, key)?.save(&paths)?;
     let measured = Times::path(ctx);
     if measured.is_file() {
         fs_err::copy(measured, directory.join(TIMES))?;
@@ -93,23 +64,28 @@ fn save(ctx: &Ctx, args: &crate::cli::CarrySaveArgs) -> Result<()> {
     Ok(())
 }
 
-fn restore(ctx: &Ctx, directory: &std::path::Path) -> Result<()> {
-    if !directory.join("nix-cache-info").is_file() {
+fn restore(ctx: &Ctx, target: &CarryTarget) -> Result<()> {
+    let directory = &target.directory;
+    if !BinaryCache::is_in(directory) {
         ctx.ui
             .status(format!("Nothing was saved in `{}`", directory.display()));
         return Ok(());
     }
+    let file = target
+        .key
+        .clone()
+        .unwrap_or_else(|| SigningKey::file_of_user(ctx));
+    if !file.exists() {
+        return Err(error::environment(format!(
+            "there is no key `{}`, so nothing in `{}` can be known to be yours",
+            file.display(),
+            directory.display()
+        ))
+        .hint("give the key that it was saved with: `--key FILE`")
+        .into());
+    }
     let nix = Nix::find_or_provide(ctx)?;
-    let shell = Shell::new()?;
-    let store = format!("file://{}", absolute(directory)?);
-    // What this user saved needs no signature.
-    process::capture(nix.cmd(&shell, "nix").args([
-        "copy",
-        "--all",
-        "--no-check-sigs",
-        "--from",
-        &store,
-    ]))?;
+    BinaryCache::new(&nix, directory, SigningKey::read(&file)?)?.restore(ctx)?;
     let (saved, own) = (directory.join(TIMES), Times::path(ctx));
     if saved.is_file() && !own.exists() {
         factory_base::fs::write_atomic(&own, &fs_err::read(saved)?)?;
@@ -119,41 +95,37 @@ fn restore(ctx: &Ctx, directory: &std::path::Path) -> Result<()> {
     Ok(())
 }
 
-/// Trees that stand alone and took longer to build than they take to carry.
-fn worth_carrying<'p>(
-    nix: &Nix,
-    built: &[&'p str],
-    slow: &BTreeMap<&str, f64>,
-) -> Result<Vec<&'p str>> {
-    let shell = Shell::new()?;
-    let text = process::capture(
-        nix.cmd(&shell, "nix")
-            .args(["path-info", "--json"])
-            .args(built),
-    )?;
-    let infos: BTreeMap<String, PathInfo> =
-        serde_json::from_str(&text).context("cannot read the output of `nix path-info`")?;
-    Ok(built
-        .iter()
-        .copied()
-        .filter(|path| {
-            infos
-                .get(*path)
-                .is_some_and(|info| is_worth(path, info, slow.get(path).copied().unwrap_or(0.0)))
-        })
-        .collect())
+/// Outputs whose build takes long, with the seconds it took.
+fn slow_paths(graph: &Graph, times: &Times) -> BTreeMap<String, f64> {
+    let mut slow = BTreeMap::new();
+    for (_, node) in graph.iter().filter(|(_, node)| !node.is_fixed) {
+        let seconds = times.get(&node.name).unwrap_or(0.0);
+        if seconds >= MIN_SECONDS {
+            slow.extend(node.out_paths.iter().map(|path| (path.clone(), seconds)));
+        }
+    }
+    slow
+}
+
+/// Built trees that stand alone and took longer to build than they take to carry.
+fn worth_carrying(nix: &Nix, slow: &BTreeMap<String, f64>) -> Result<Vec<String>> {
+    let all: Vec<&str> = slow.keys().map(String::as_str).collect();
+    let invalid = nix.invalid_paths(&all)?;
+    let built: Vec<&str> = all
+        .into_iter()
+        .filter(|path| !invalid.contains(*path))
+        .collect();
+    let infos = nix.path_infos(&built)?;
+    let worth = infos
+        .into_iter()
+        .filter(|(path, info)| is_worth(path, info, slow.get(path).copied().unwrap_or(0.0)));
+    Ok(worth.map(|(path, _)| path).collect())
 }
 
 fn is_worth(path: &str, info: &PathInfo, seconds: f64) -> bool {
     // A spec of a layer refers to all of its trees: carrying it would carry the image.
     info.references.iter().all(|reference| reference == path)
         && info.nar_size as f64 <= seconds * MIN_BYTES_PER_SECOND
-}
-
-fn absolute(directory: &std::path::Path) -> Result<String> {
-    let path = std::path::absolute(directory)?;
-    let text = path.to_str().context("the directory's name is not UTF-8")?;
-    Ok(text.to_owned())
 }
 
 #[cfg(test)]
