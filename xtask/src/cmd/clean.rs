@@ -12,7 +12,7 @@ use factory_base::ctx::Ctx;
 use factory_base::fs::Lock;
 use factory_base::process;
 use factory_base::ui;
-use factory_nix::{Nix, roots};
+use factory_nix::{Nix, lock_bootstrap, lock_sources, roots};
 
 /// The parts of the cache that only cost time to have again. The provided Nix stays: it is
 /// what runs the garbage collector. Measured build times stay: they cannot be made again
@@ -24,16 +24,45 @@ const CACHES: [(&str, &str); 3] = [
 ];
 
 pub(super) fn run(ctx: &Ctx, args: &CleanArgs) -> Result<()> {
-    // Both use what this removes.
-    let _run = args.yes.then(|| Lock::of_run(ctx)).transpose()?;
-    let _update = args.yes.then(|| Lock::of_update(ctx)).transpose()?;
+    let locks = args.yes.then(|| locks(ctx)).transpose()?;
     let clean = Clean {
         removed: args.yes,
         items: items(ctx)?,
     };
+    print(ctx, args, &clean)?;
+    if !args.yes {
+        return Ok(());
+    }
+    for item in &clean.items {
+        ctx.check_interrupted()?;
+        remove(&item.path)?;
+        ctx.ui.step(
+            "Removed",
+            format!("{} `{}`", item.what, item.path.display()),
+        );
+    }
+    if args.store {
+        // The garbage collector has locks of its own, and Nix may have to be brought first.
+        drop(locks);
+        collect_garbage(ctx)?;
+    }
+    Ok(())
+}
+
+/// The locks of all that use what this removes, in the order in which these take them.
+fn locks(ctx: &Ctx) -> Result<[Lock; 4]> {
+    Ok([
+        Lock::of_run(ctx)?,
+        Lock::of_update(ctx)?,
+        lock_sources(ctx)?,
+        lock_bootstrap(ctx)?,
+    ])
+}
+
+fn print(ctx: &Ctx, args: &CleanArgs, clean: &Clean) -> Result<()> {
     let items = &clean.items;
     if ctx.json {
-        document::print(ctx, &clean)?;
+        document::print(ctx, clean)?;
     } else if !items.is_empty() {
         let rows: Vec<Vec<String>> = items
             .iter()
@@ -57,18 +86,6 @@ pub(super) fn run(ctx: &Ctx, args: &CleanArgs) -> Result<()> {
         ctx.ui.status(format!(
             "Nothing is removed yet: `--yes` removes these{store}"
         ));
-        return Ok(());
-    }
-    for item in items {
-        ctx.check_interrupted()?;
-        remove(&item.path)?;
-        ctx.ui.step(
-            "Removed",
-            format!("{} `{}`", item.what, item.path.display()),
-        );
-    }
-    if args.store {
-        collect_garbage(ctx)?;
     }
     Ok(())
 }
@@ -79,7 +96,7 @@ fn items(ctx: &Ctx) -> Result<Vec<CleanItem>> {
     let stores = empty_stores
         .into_iter()
         .map(|path| ("store of a reproducibility check", path));
-    let roots = [("garbage collector roots of built images", roots(ctx))];
+    let roots = [("garbage-collector roots of built images", roots(ctx))];
     let mut items = Vec::new();
     for (what, path) in caches.into_iter().chain(stores).chain(roots) {
         if path.symlink_metadata().is_ok() {

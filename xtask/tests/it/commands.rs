@@ -1,9 +1,13 @@
 //! `load`, `stream`, `status` and `clean`, on the image of the fixture.
 
-use std::process::Command;
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
+
+use factory_base::fs::Lock;
 
 use crate::fixture::Checkout;
 use crate::skips::skip;
+use crate::support::Sandbox;
 
 #[test]
 fn ok_stream_is_what_the_plan_says() {
@@ -147,7 +151,7 @@ fn ok_clean_removes_only_when_told() {
     let roots = checkout.data().join("roots/tiny/01-low");
     let listed = checkout.run(&["clean"]).ok();
     assert!(
-        listed.stdout.contains("garbage collector roots"),
+        listed.stdout.contains("garbage-collector roots"),
         "{}",
         listed.stdout
     );
@@ -156,6 +160,32 @@ fn ok_clean_removes_only_when_told() {
     assert_eq!(json["removed"], true);
     assert!(roots.symlink_metadata().is_err());
     assert_eq!(checkout.run(&["clean"]).ok().stdout, "");
+}
+
+/// A fetch and a bootstrap use the downloads that `clean` removes.
+#[test]
+fn ok_clean_waits_for_a_fetch_and_a_bootstrap() {
+    let checkout = Checkout::without_flake();
+    let cache = checkout.cache();
+    let download = cache.join("downloads/0000/half.whl");
+    for lock in ["fetch.lock", "provide.lock"] {
+        fs_err::create_dir_all(download.parent().unwrap()).unwrap();
+        fs_err::write(&download, "half").unwrap();
+        let held = Lock::take(&Sandbox::new().ctx, &cache.join(lock)).unwrap();
+        let mut clean = checkout
+            .command(&["clean", "--yes", "--plain"])
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stderr = BufReader::new(clean.stderr.take().unwrap()).lines();
+        let waits = stderr.find(|line| line.as_ref().unwrap().contains("Waiting for another run"));
+        assert!(waits.is_some(), "{lock}: `clean` did not wait");
+        assert!(download.exists(), "{lock}: removed while it was in use");
+        drop(held);
+        let rest: Vec<_> = stderr.map(Result::unwrap).collect();
+        assert!(clean.wait().unwrap().success(), "{rest:?}");
+        assert!(!download.exists(), "{lock}: {rest:?}");
+    }
 }
 
 #[test]
