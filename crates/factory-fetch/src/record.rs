@@ -96,15 +96,7 @@ impl RemoteWheel {
         ctx.cache.join("records").join(self.sha256.to_string())
     }
 
-    #[expect(
-        clippy::type_complexity,
-        reason = "an alias cannot name the closure that asks for a part"
-    )]
-    fn open<'a>(
-        &'a self,
-        ctx: &'a Ctx,
-        http: &'a Http,
-    ) -> Result<Parts<impl FnMut(u64, u64) -> Result<(u64, Vec<u8>)> + 'a>> {
+    fn open<'a>(&'a self, ctx: &'a Ctx, http: &'a Http) -> Result<Parts<'a>> {
         let size = match self.size {
             Some(size) => size,
             None => self.ask_size(ctx, http)?,
@@ -169,9 +161,12 @@ impl RemoteWheel {
     }
 }
 
+/// Asks for a part: where it begins, and how many bytes; gives where what came begins, and it.
+type Fetch<'a> = Box<dyn FnMut(u64, u64) -> Result<(u64, Vec<u8>)> + 'a>;
+
 /// A remote file that can be read and sought in. It holds the end and one other part.
-struct Parts<F> {
-    fetch: F,
+struct Parts<'a> {
+    fetch: Fetch<'a>,
     size: u64,
     at: u64,
     end: Part,
@@ -199,12 +194,15 @@ impl Part {
     }
 }
 
-impl<F: FnMut(u64, u64) -> Result<(u64, Vec<u8>)>> Parts<F> {
-    fn new(size: u64, mut fetch: F) -> Result<Self> {
+impl<'a> Parts<'a> {
+    fn new(
+        size: u64,
+        mut fetch: impl FnMut(u64, u64) -> Result<(u64, Vec<u8>)> + 'a,
+    ) -> Result<Self> {
         let length = size.min(END);
         let (from, bytes) = fetch(size - length, length)?;
         Ok(Self {
-            fetch,
+            fetch: Box::new(fetch),
             size,
             at: 0,
             end: Part { from, bytes },
@@ -227,7 +225,7 @@ impl<F: FnMut(u64, u64) -> Result<(u64, Vec<u8>)>> Parts<F> {
     }
 }
 
-impl<F: FnMut(u64, u64) -> Result<(u64, Vec<u8>)>> Read for Parts<F> {
+impl Read for Parts<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.at < self.end.from && self.other.after(self.at).is_empty() {
             self.advance().map_err(io::Error::other)?;
@@ -245,7 +243,7 @@ impl<F: FnMut(u64, u64) -> Result<(u64, Vec<u8>)>> Read for Parts<F> {
     }
 }
 
-impl<F> Seek for Parts<F> {
+impl Seek for Parts<'_> {
     fn seek(&mut self, target: SeekFrom) -> io::Result<u64> {
         let at = match target {
             SeekFrom::Start(at) => Some(at),
@@ -309,10 +307,7 @@ mod tests {
     use super::*;
 
     /// Serves parts of some bytes and counts the requests.
-    fn parts<'a>(
-        bytes: &'a [u8],
-        n_requests: &'a mut usize,
-    ) -> Parts<impl FnMut(u64, u64) -> Result<(u64, Vec<u8>)> + 'a> {
+    fn parts<'a>(bytes: &'a [u8], n_requests: &'a mut usize) -> Parts<'a> {
         let fetch = move |from: u64, length: u64| {
             *n_requests += 1;
             let from_usize = usize::try_from(from)?;
