@@ -245,7 +245,7 @@ impl Checkout {
 
 /// Store hashes, times and dates.
 fn filter_word(word: &str) -> String {
-    let bare = word.trim_end();
+    let bare = word.trim_end().trim_end_matches(':');
     if bare.len() == "2026-11-22T20:00:00Z".len() && bare.ends_with('Z') && bare.contains('T') {
         return word.replace(bare, "[DATE]");
     }
