@@ -215,13 +215,7 @@ impl Job {
 impl Target {
     fn record(&mut self, path: &str, sha256: String) -> Result<(), Error> {
         let metadata = symlink_metadata(&self.directory.join(path))?;
-        let put = Put {
-            sha256,
-            size_bytes: metadata.len(),
-            mtime_ns: metadata.mtime() * 1_000_000_000 + metadata.mtime_nsec(),
-            is_unsettled: false,
-            coming: None,
-        };
+        let put = Put::settled(sha256, &metadata);
         self.receipt.files.insert(path.to_owned(), put);
         Ok(())
     }
@@ -229,12 +223,8 @@ impl Target {
     fn adopt(&mut self, path: &str) -> Result<(), Error> {
         let there = self.directory.join(path);
         let metadata = symlink_metadata(&there)?;
-        let mtime_ns = metadata.mtime() * 1_000_000_000 + metadata.mtime_nsec();
         let known = self.receipt.files.get(path);
-        if known.is_some_and(|put| {
-            put.mtime_ns == mtime_ns && !put.is_unsettled && put.coming.is_none()
-        }) && !metadata.is_symlink()
-        {
+        if known.is_some_and(|put| put.is_untouched(&metadata)) {
             return Ok(());
         }
         let sha256 = crate::files::digest(&there, metadata.is_symlink())?;
@@ -325,13 +315,7 @@ fn write_directory(directory: &Path, entries: &Entries) -> Result<(), Error> {
         make_directory(to.parent().unwrap_or(directory))?;
         let sha256 = write_copy(entry, &to)?;
         let metadata = symlink_metadata(&to)?;
-        let put = Put {
-            sha256,
-            size_bytes: metadata.len(),
-            mtime_ns: metadata.mtime() * 1_000_000_000 + metadata.mtime_nsec(),
-            is_unsettled: false,
-            coming: None,
-        };
+        let put = Put::settled(sha256, &metadata);
         receipt.files.insert(path.clone(), put);
     }
     receipt.write_unsynced(directory)

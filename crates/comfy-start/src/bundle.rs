@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::error::{At as _, Error};
 use crate::files::{hex, symlink_metadata};
+use crate::receipt::mtime_ns;
 
 /// Names a directory of ComfyUI's that `--base-directory` moves, and that people mount.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -109,7 +110,7 @@ impl Bundle {
             let status = format!(
                 "{path}\0{} {} {}\n",
                 metadata.len(),
-                metadata.mtime_nsec() + metadata.mtime() * 1_000_000_000,
+                mtime_ns(&metadata),
                 metadata.mode()
             );
             hash.update(status.as_bytes());

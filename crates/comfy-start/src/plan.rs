@@ -2,7 +2,6 @@
 //! receipt says and what is there. Changes nothing.
 
 use std::collections::BTreeSet;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::bundle::{Entries, Entry};
@@ -188,14 +187,7 @@ pub fn find(
         return Ok(Found::Other);
     }
     let size_bytes = metadata.len();
-    let mtime_ns = metadata.mtime() * 1_000_000_000 + metadata.mtime_nsec();
-    let untouched = put.filter(|put| {
-        put.size_bytes == size_bytes
-            && put.mtime_ns == mtime_ns
-            && put.coming.is_none()
-            && !put.is_unsettled
-            && !is_link
-    });
+    let untouched = put.filter(|put| put.is_untouched(&metadata));
     if is_current && entry.is_some() && untouched.is_some() {
         return Ok(Found::Image);
     }

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -54,6 +55,34 @@ pub struct Put {
     /// We are about to replace it by this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub coming: Option<Coming>,
+}
+
+impl Put {
+    /// What is there now, put by us and done with.
+    pub fn settled(sha256: String, metadata: &fs::Metadata) -> Self {
+        Self {
+            sha256,
+            size_bytes: metadata.len(),
+            mtime_ns: mtime_ns(metadata),
+            is_unsettled: false,
+            coming: None,
+        }
+    }
+
+    /// Whether a file is still what we put there, by its size and time of change alone. Of a
+    /// link it is never said: links are read, as that costs no more.
+    pub fn is_untouched(&self, metadata: &fs::Metadata) -> bool {
+        self.size_bytes == metadata.len()
+            && self.mtime_ns == mtime_ns(metadata)
+            && self.coming.is_none()
+            && !self.is_unsettled
+            && !metadata.is_symlink()
+    }
+}
+
+/// Says when the content of a file changed last, in nanoseconds since 1970.
+pub fn mtime_ns(metadata: &fs::Metadata) -> i64 {
+    metadata.mtime() * 1_000_000_000 + metadata.mtime_nsec()
 }
 
 /// Says what a file is about to be.
