@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 
 use crate::layer::LayerName;
+use crate::schema;
 
 /// `layers/layers.toml`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -47,12 +48,7 @@ impl Layers {
     /// What is wrong in it: not TOML, names that do not count from 01, a list of two layers.
     pub fn parse(text: &str) -> Result<Self, String> {
         let file: Self = toml::from_str(text).map_err(|error| error.to_string())?;
-        if file.schema_version != 1 {
-            return Err(format!(
-                "schema_version is {}, this program reads 1",
-                file.schema_version
-            ));
-        }
+        schema::check(file.schema_version)?;
         if file.layers.is_empty() {
             return Err("no layer is named".to_owned());
         }

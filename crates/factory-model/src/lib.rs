@@ -7,3 +7,4 @@ pub mod layers;
 pub mod list;
 pub mod lock;
 pub mod nearest;
+pub mod schema;

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::Graph;
 use factory_base::ctx::Ctx;
 use factory_base::error;
+use factory_model::schema;
 
 /// What is known of how long derivations take.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -70,14 +71,8 @@ impl Times {
             let file: ObjectTimes = toml::from_str(&text).map_err(|error| {
                 error::bad_input(format!("`{}` cannot be read: {error}", path.display()))
             })?;
-            if file.schema_version != 1 {
-                return Err(error::bad_input(format!(
-                    "`{}`: schema_version is {}, this program reads 1",
-                    path.display(),
-                    file.schema_version
-                ))
-                .into());
-            }
+            schema::check(file.schema_version)
+                .map_err(|reason| error::bad_input(format!("`{}`: {reason}", path.display())))?;
             file.object
         } else {
             Vec::new()

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use factory_model::list::{Fault, Line, lines};
 use factory_model::lock::Sha256;
+use factory_model::schema;
 
 /// `package-lists/debian.toml`.
 #[derive(Debug, Clone, Deserialize)]
@@ -78,12 +79,7 @@ impl Config {
     /// The text, with what is wrong in it.
     pub fn parse(text: &str) -> Result<Self, String> {
         let config: Self = toml::from_str(text).map_err(|error| error.to_string())?;
-        if config.schema_version != 1 {
-            return Err(format!(
-                "schema_version is {}, this program reads 1",
-                config.schema_version
-            ));
-        }
+        schema::check(config.schema_version)?;
         for (name, root) in &config.roots {
             config.chain(name)?;
             if let Some(suite) = &root.suite {

@@ -9,6 +9,7 @@ use super::inputs::Inputs;
 use super::requirement::Requirement;
 use factory_model::lock::PythonLock;
 use factory_model::nearest::nearest;
+use factory_model::schema;
 
 /// `package-lists/exclusions.toml`.
 #[derive(Debug, Clone, Deserialize)]
@@ -54,7 +55,7 @@ impl Exclusions {
     /// What is wrong in the text.
     pub fn parse(text: &str) -> Result<Self, String> {
         let exclusions: Self = toml::from_str(text).map_err(|error| error.to_string())?;
-        check_version(exclusions.schema_version)?;
+        schema::check(exclusions.schema_version)?;
         for one in &exclusions.exclusion {
             let shown = one.shown();
             match (&one.name, one.all) {
@@ -125,16 +126,9 @@ impl Requested {
     /// What is wrong in the text.
     pub fn parse(text: &str) -> Result<Self, String> {
         let requested: Self = toml::from_str(text).map_err(|error| error.to_string())?;
-        check_version(requested.schema_version)?;
+        schema::check(requested.schema_version)?;
         Ok(requested)
     }
-}
-
-fn check_version(version: u32) -> Result<(), String> {
-    if version == 1 {
-        return Ok(());
-    }
-    Err(format!("schema_version is {version}, this program reads 1"))
 }
 
 /// A requested thing: its name as written, who asks for it, and whether it comes from git.

@@ -11,6 +11,7 @@ use super::resolution::Chosen;
 use super::variants::Variant;
 use factory_base::error::{self, Failure};
 use factory_model::lock::DistributionKind;
+use factory_model::schema;
 
 /// `package-lists/sdists.toml`.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -38,12 +39,7 @@ impl Sdists {
     /// What is wrong in the text.
     pub fn parse(text: &str) -> Result<Self, String> {
         let sdists: Self = toml::from_str(text).map_err(|error| error.to_string())?;
-        if sdists.schema_version != 1 {
-            return Err(format!(
-                "schema_version is {}, this program reads 1",
-                sdists.schema_version
-            ));
-        }
+        schema::check(sdists.schema_version)?;
         for (name, sdist) in &sdists.sdist {
             for text in &sdist.requires {
                 requirement::parse(text)

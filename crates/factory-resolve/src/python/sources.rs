@@ -9,6 +9,7 @@ use crate::committed::{self, Checked};
 use factory_base::ctx::Ctx;
 use factory_base::error;
 use factory_model::lock::{GitTree, Sealed, SourcesLock, Tarball, Weights};
+use factory_model::schema;
 
 /// Its lock, below `package-lists/locks`.
 const LOCK: &str = "sources";
@@ -54,13 +55,7 @@ pub(super) fn read(ctx: &Ctx) -> Result<Sources> {
     let wrong =
         |reason: String| error::bad_input(format!("`package-lists/sources.toml`: {reason}"));
     let sources: Sources = toml::from_str(&text).map_err(|error| wrong(error.to_string()))?;
-    if sources.schema_version != 1 {
-        return Err(wrong(format!(
-            "schema_version is {}, this program reads 1",
-            sources.schema_version
-        ))
-        .into());
-    }
+    schema::check(sources.schema_version).map_err(wrong)?;
     for (name, git) in &sources.git {
         if git.rev.len() != 40 || !git.rev.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Err(wrong(format!("git.{name}: `{}` is not a full revision", git.rev)).into());

@@ -8,6 +8,7 @@ use super::name::PackageName;
 use super::wheel::Abi;
 use factory_model::cuda::{self, CudaArchitecture};
 use factory_model::lock::SriSha256;
+use factory_model::schema;
 
 /// `package-lists/variants.toml`.
 #[derive(Debug, Clone, Deserialize)]
@@ -131,12 +132,7 @@ impl Variants {
     /// The text, with what is wrong in it.
     pub fn parse(text: &str) -> Result<Self, String> {
         let variants: Self = toml::from_str(text).map_err(|error| error.to_string())?;
-        if variants.schema_version != 1 {
-            return Err(format!(
-                "schema_version is {}, this program reads 1",
-                variants.schema_version
-            ));
-        }
+        schema::check(variants.schema_version)?;
         for (key, name) in [("default", &variants.default), ("quick", &variants.quick)] {
             if !variants.variant.contains_key(name) {
                 return Err(format!(

@@ -1,6 +1,7 @@
 //! `wheel-files.toml`: single files of wheels that the image holds once, or not at all. Pure.
 
 use factory_model::lock::Sha256;
+use factory_model::schema;
 use serde::Deserialize;
 
 use super::name::PackageName;
@@ -39,12 +40,7 @@ impl WheelFiles {
     /// What is wrong in it.
     pub fn parse(text: &str) -> Result<Self, String> {
         let file: Self = toml::from_str(text).map_err(|error| error.to_string())?;
-        if file.schema_version != 1 {
-            return Err(format!(
-                "schema_version is {}, this program reads 1",
-                file.schema_version
-            ));
-        }
+        schema::check(file.schema_version)?;
         if file.shared_from_bytes == 0 {
             return Err("shared_from_bytes is 0, and empty files are all the same".to_owned());
         }
