@@ -32,8 +32,19 @@ remember() { printf 'export %s=%q\n' "$1" "$2" >>"$work/environment"; }
 clean_up() {
     rm -f "$work/environment"
     if [[ -f $work/dockerd.pid ]]; then
-        kill "$(<"$work/dockerd.pid")" 2>/dev/null || true
+        local pid tries
+        pid=$(<"$work/dockerd.pid")
+        kill "$pid" 2>/dev/null || true
+        for tries in {1..50}; do
+            kill -0 "$pid" 2>/dev/null || break
+            sleep 0.2
+        done
+        ((tries < 50)) || echo "note: dockerd (process $pid) does not end" >&2
         rm -f "$work/dockerd.pid"
+    fi
+    # What `--network host` leaves mounted; a mount below target/ keeps it from being removed.
+    if mountpoint -q "$work/docker-run/netns/default"; then
+        umount "$work/docker-run/netns/default"
     fi
 }
 
