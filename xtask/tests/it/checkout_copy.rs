@@ -1,10 +1,10 @@
 //! A copy of this checkout, for changes that a user would make.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
-use crate::fixture::Ran;
-use crate::support::{Sandbox, shared_nix};
+use crate::fixture::{Ran, nix_program, set_apart};
+use crate::support::Sandbox;
 
 /// A copy of what git tracks, in a repository of its own.
 pub(crate) struct Copy {
@@ -72,29 +72,17 @@ impl Copy {
 
     /// The program in this checkout, with caches of its own and the tests' Nix.
     pub(crate) fn xtask(&self, arguments: &[&str]) -> Ran {
-        self.run(Path::new(env!("CARGO_BIN_EXE_xtask")), arguments)
+        self.run(Command::new(env!("CARGO_BIN_EXE_xtask")), arguments)
     }
 
     /// `nix`, in this checkout.
     pub(crate) fn nix(&self, arguments: &[&str]) -> Ran {
-        let nix = shared_nix().expect("asked for only where there is Nix");
-        self.run(&nix.program("nix"), arguments)
+        self.run(nix_program("nix"), arguments)
     }
 
-    fn run(&self, program: &Path, arguments: &[&str]) -> Ran {
-        let mut command = Command::new(program);
-        command
-            .args(arguments)
-            .current_dir(&self.sandbox.ctx.root)
-            .env(
-                "XDG_CACHE_HOME",
-                self.sandbox.directory.path().join("cache"),
-            )
-            .env("XDG_DATA_HOME", self.sandbox.directory.path().join("data"))
-            .env("NO_COLOR", "1");
-        if let Some(nix) = shared_nix() {
-            command.envs(nix.variables());
-        }
+    fn run(&self, mut command: Command, arguments: &[&str]) -> Ran {
+        command.args(arguments).current_dir(&self.sandbox.ctx.root);
+        set_apart(&mut command, self.sandbox.directory.path());
         Ran::new(command.output().unwrap())
     }
 }

@@ -57,6 +57,40 @@ pub(crate) fn nix_program(name: &str) -> Command {
     command
 }
 
+/// Gives a program caches of its own below a directory, and the tests' Nix.
+pub(crate) fn set_apart(command: &mut Command, directory: &Path) {
+    let data = directory.join("data");
+    share_containers(&data);
+    command
+        .env("XDG_CACHE_HOME", directory.join("cache"))
+        .env("XDG_DATA_HOME", data)
+        .env("NO_COLOR", "1")
+        // The tests' own Nix is on its PATH, and need not be unpacked once more.
+        .env_remove("XTASK_NIX")
+        .stdin(Stdio::null());
+    if let Some(nix) = known_nix() {
+        command.envs(nix.variables());
+        if let Some(root) = nix.store_root() {
+            command.env("XTASK_STORE", root);
+        }
+    }
+}
+
+/// Without root podman keeps images below `XDG_DATA_HOME` (containers-storage.conf(5)): those
+/// of the program under test are the user's, as the test's own are.
+fn share_containers(data: &Path) {
+    let link = data.join("containers");
+    if rustix::process::getuid().is_root() || link.is_symlink() {
+        return;
+    }
+    let home = std::env::var_os("XDG_DATA_HOME").map(PathBuf::from);
+    let home =
+        home.unwrap_or_else(|| Path::new(&std::env::var_os("HOME").unwrap()).join(".local/share"));
+    fs_err::create_dir_all(home.join("containers")).unwrap();
+    fs_err::create_dir_all(data).unwrap();
+    fs_err::os::unix::fs::symlink(home.join("containers"), link).unwrap();
+}
+
 /// Where the file of a store path is: a store without root is not at `/nix`.
 pub(crate) fn physical(store_path: &str) -> PathBuf {
     known_nix().unwrap().physical(store_path)
@@ -207,21 +241,8 @@ impl Checkout {
     /// The program with its caches inside the fixture.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
-        command
-            .args(arguments)
-            .current_dir(self.root())
-            .env("XDG_CACHE_HOME", self.directory.path().join("cache"))
-            .env("XDG_DATA_HOME", self.directory.path().join("data"))
-            .env("NO_COLOR", "1")
-            // The tests' own Nix is on its PATH, and need not be unpacked once more.
-            .env_remove("XTASK_NIX")
-            .stdin(Stdio::null());
-        if let Some(nix) = known_nix() {
-            command.envs(nix.variables());
-            if let Some(root) = nix.store_root() {
-                command.env("XTASK_STORE", root);
-            }
-        }
+        command.args(arguments).current_dir(self.root());
+        set_apart(&mut command, self.directory.path());
         command
     }
 
