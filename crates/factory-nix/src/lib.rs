@@ -2,6 +2,7 @@
 
 mod binary_cache;
 mod bootstrap;
+mod bring;
 mod build;
 mod configuration;
 mod drv;
@@ -9,6 +10,7 @@ mod find;
 mod graph;
 mod info;
 mod log;
+mod missing;
 mod plan;
 mod preflight;
 mod roots;
@@ -27,12 +29,11 @@ pub use bootstrap::{lock_bootstrap, tested_versions};
 pub use build::{BuildOptions, BuildReport, Built, build, build_with, name_of};
 pub use graph::{Graph, Node};
 pub use info::PathInfo;
+pub use missing::{MissingSource, missing_sources};
 pub use plan::{Derivation, LayerPlan, Plan};
 pub use roots::{add_root, roots};
 pub use signing_key::SigningKey;
-pub use sources::{
-    FetchReport, MissingSource, ensure_sources, fetch_sources, lock_sources, missing_sources,
-};
+pub use sources::{FetchReport, ensure_sources, fetch_sources, lock_sources};
 pub use times::{Estimate, Times};
 
 /// A Nix that works on this machine: the user's own, or the provided one.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::{Context as _, Result};
 
 use super::Nix;
-use super::sources::{MissingSource, describe, named, plural};
+use super::missing::{MissingSource, describe, named, plural};
 use factory_base::ctx::Ctx;
 use factory_base::error;
 use factory_base::ui;
