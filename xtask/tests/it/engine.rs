@@ -70,7 +70,9 @@ fn ok_run_in_every_engine() {
         let ended = run("sleep 600", 2);
         assert!(ended.timed_out, "{ended:?}");
         let left = Command::new(kind.program())
-            .args(["ps", "--all", "--quiet", "--filter", "name=xtask-"])
+            // By image: tests beside this one have containers of other images.
+            .args(["ps", "--all", "--quiet", "--filter"])
+            .arg(format!("ancestor={IMAGE}"))
             .output()
             .unwrap();
         assert_eq!(String::from_utf8_lossy(&left.stdout), "", "{engine}");
