@@ -7,15 +7,15 @@
 //! <https://packaging.python.org/en/latest/specifications/recording-installed-packages/#the-record-file>
 
 use std::io::{self, Read, Seek, SeekFrom};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use factory_base::ctx::Ctx;
 use factory_base::{error, fs};
 use factory_model::lock::Sha256;
 use ureq::http::{StatusCode, header};
 use zip::ZipArchive;
 
+use crate::Context;
 use crate::http::{Http, Request, redacted};
 use crate::retry::retry;
 
@@ -54,15 +54,15 @@ pub struct RecordEntry {
 
 impl RemoteWheel {
     /// The files of the wheel that RECORD has with hash and size: all but RECORD itself and
-    /// signatures. Asked for once; then the user's cache has it.
+    /// signatures. Asked for once; then the directory `cache` has it.
     ///
     /// # Errors
     /// The server does not answer or sends no parts, or this is no wheel.
-    pub fn record(&self, ctx: &Ctx, http: &Http) -> Result<Vec<RecordEntry>> {
-        if let Some(entries) = self.kept(ctx) {
+    pub fn record(&self, ctx: &dyn Context, http: &Http, cache: &Path) -> Result<Vec<RecordEntry>> {
+        if let Some(entries) = self.kept(cache) {
             return Ok(entries);
         }
-        if ctx.offline {
+        if ctx.is_offline() {
             return Err(error::environment(format!(
                 "the list of files of `{}` is not known here, and `--offline` forbids to ask",
                 self.file
@@ -78,7 +78,7 @@ impl RemoteWheel {
         let (text, entries) = read().with_context(|| {
             error::environment(format!("cannot read the list of files of `{}`", self.file))
         })?;
-        let kept = self.cache_file(ctx);
+        let kept = self.cache_file(cache);
         if let Some(directory) = kept.parent() {
             fs_err::create_dir_all(directory)?;
         }
@@ -86,17 +86,17 @@ impl RemoteWheel {
         Ok(entries)
     }
 
-    /// The same, when the user's cache has it.
-    pub fn kept(&self, ctx: &Ctx) -> Option<Vec<RecordEntry>> {
-        let text = fs_err::read_to_string(self.cache_file(ctx)).ok()?;
+    /// The same, when the directory `cache` has it.
+    pub fn kept(&self, cache: &Path) -> Option<Vec<RecordEntry>> {
+        let text = fs_err::read_to_string(self.cache_file(cache)).ok()?;
         parse(&text).ok()
     }
 
-    fn cache_file(&self, ctx: &Ctx) -> PathBuf {
-        ctx.cache.join("records").join(self.sha256.to_string())
+    fn cache_file(&self, cache: &Path) -> PathBuf {
+        cache.join("records").join(self.sha256.to_string())
     }
 
-    fn open<'a>(&'a self, ctx: &'a Ctx, http: &'a Http) -> Result<Parts<'a>> {
+    fn open<'a>(&'a self, ctx: &'a dyn Context, http: &'a Http) -> Result<Parts<'a>> {
         let size = match self.size {
             Some(size) => size,
             None => self.ask_size(ctx, http)?,
@@ -105,7 +105,7 @@ impl RemoteWheel {
         Parts::new(size, fetch)
     }
 
-    fn ask_size(&self, ctx: &Ctx, http: &Http) -> Result<u64> {
+    fn ask_size(&self, ctx: &dyn Context, http: &Http) -> Result<u64> {
         let request = Request {
             head: true,
             ..Request::default()
@@ -124,7 +124,7 @@ impl RemoteWheel {
     /// sends whole files.
     fn part(
         &self,
-        ctx: &Ctx,
+        ctx: &dyn Context,
         http: &Http,
         size: u64,
         from: u64,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use anyhow::{Context as _, Result};
 
-use factory_base::ctx::Ctx;
+use crate::Context;
 use factory_base::error::{self, Failure};
 use factory_model::layers::Layers;
 
@@ -12,8 +12,8 @@ use factory_model::layers::Layers;
 ///
 /// # Errors
 /// `layers/layers.toml` cannot be read or is wrong, or does not agree with the directories.
-pub fn layers(ctx: &Ctx) -> Result<Layers> {
-    let text = fs_err::read_to_string(ctx.root.join(Layers::FILE))?;
+pub fn layers(ctx: &dyn Context) -> Result<Layers> {
+    let text = fs_err::read_to_string(ctx.root().join(Layers::FILE))?;
     let layers = Layers::parse(&text)
         .map_err(|reason| error::bad_input(format!("`{}`: {reason}", Layers::FILE)))?;
     check(&layers, &directories(ctx)?)?;
@@ -21,9 +21,9 @@ pub fn layers(ctx: &Ctx) -> Result<Layers> {
 }
 
 /// Names of the directories of `layers/` that look like a layer's.
-fn directories(ctx: &Ctx) -> Result<BTreeSet<String>> {
+fn directories(ctx: &dyn Context) -> Result<BTreeSet<String>> {
     let mut names = BTreeSet::new();
-    for entry in fs_err::read_dir(ctx.root.join("layers"))? {
+    for entry in fs_err::read_dir(ctx.root().join("layers"))? {
         let entry = entry?;
         if !entry.file_type()?.is_dir() {
             continue;

@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result};
 use serde::de::DeserializeOwned;
 
-use factory_base::ctx::Ctx;
+use crate::Context;
 use factory_base::error;
 use factory_model::lock::{self, Sealed};
 
@@ -43,7 +43,10 @@ impl Checked {
 ///
 /// # Errors
 /// It cannot be read.
-pub(crate) fn read<T: DeserializeOwned>(ctx: &Ctx, name: &str) -> Result<Option<Sealed<T>>> {
+pub(crate) fn read<T: DeserializeOwned>(
+    ctx: &dyn Context,
+    name: &str,
+) -> Result<Option<Sealed<T>>> {
     let path = ctx.locks().join(format!("{name}.toml"));
     if !path.exists() {
         return Ok(None);

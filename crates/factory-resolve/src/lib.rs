@@ -2,8 +2,10 @@
 
 mod checkout;
 mod committed;
+mod context;
 pub mod debian;
 pub mod python;
 
 pub use checkout::layers;
 pub use committed::Checked;
+pub use context::Context;

@@ -61,7 +61,9 @@ fn ok_a_few_parts_and_then_none() {
     });
     let http = Http::from_environment().unwrap();
     let wheel = remote(&server, &bytes, Some(bytes.len() as u64));
-    let entries = wheel.record(&sandbox.ctx, &http).unwrap();
+    let entries = wheel
+        .record(&sandbox.ctx, &http, &sandbox.ctx.cache)
+        .unwrap();
     assert_eq!(entries.len(), 3001);
     assert_eq!(entries[0].path, "thing.libs/libthing-36e11081.so");
     assert_eq!(entries[0].size, 3_000_000);
@@ -72,7 +74,12 @@ fn ok_a_few_parts_and_then_none() {
     assert!(n_bytes < bytes.len() / 3, "{n_bytes} of {}", bytes.len());
 
     // The second time the cache has it.
-    assert_eq!(wheel.record(&sandbox.ctx, &http).unwrap(), entries);
+    assert_eq!(
+        wheel
+            .record(&sandbox.ctx, &http, &sandbox.ctx.cache)
+            .unwrap(),
+        entries
+    );
     assert_eq!(server.requests().len(), requests.len());
 }
 
@@ -84,7 +91,13 @@ fn ok_size_is_asked_where_the_index_has_none() {
     let server = Server::start(move |_, request| Reply::range(&body, request));
     let http = Http::from_environment().unwrap();
     let wheel = remote(&server, &bytes, None);
-    assert_eq!(wheel.record(&sandbox.ctx, &http).unwrap().len(), 3001);
+    assert_eq!(
+        wheel
+            .record(&sandbox.ctx, &http, &sandbox.ctx.cache)
+            .unwrap()
+            .len(),
+        3001
+    );
     assert_eq!(server.requests()[0].method, "HEAD");
 }
 
@@ -96,7 +109,13 @@ fn ok_a_server_that_sends_whole_files() {
     let server = Server::start(move |_, _| Reply::ok(body.clone()));
     let http = Http::from_environment().unwrap();
     let wheel = remote(&server, &bytes, Some(bytes.len() as u64));
-    assert_eq!(wheel.record(&sandbox.ctx, &http).unwrap().len(), 3001);
+    assert_eq!(
+        wheel
+            .record(&sandbox.ctx, &http, &sandbox.ctx.cache)
+            .unwrap()
+            .len(),
+        3001
+    );
     assert_eq!(server.requests().len(), 1);
 }
 
@@ -106,7 +125,9 @@ fn err_no_parts_of_a_large_file() {
     let server = Server::start(|_, _| Reply::ok("much"));
     let http = Http::from_environment().unwrap();
     let wheel = remote(&server, b"large", Some(1 << 30));
-    let error = wheel.record(&sandbox.ctx, &http).unwrap_err();
+    let error = wheel
+        .record(&sandbox.ctx, &http, &sandbox.ctx.cache)
+        .unwrap_err();
     assert_eq!(kind_of(&error), Kind::Environment);
     insta::assert_snapshot!(format!("{error:#}"), @"cannot read the list of files of `thing-1-py3-none-any.whl`: the server sends no parts of files (it answers 200 OK)");
 }
@@ -117,7 +138,9 @@ fn err_not_a_wheel() {
     let server = Server::start(|_, request| Reply::range(&[b'x'; 1000], request));
     let http = Http::from_environment().unwrap();
     let wheel = remote(&server, b"no wheel", Some(1000));
-    let error = wheel.record(&sandbox.ctx, &http).unwrap_err();
+    let error = wheel
+        .record(&sandbox.ctx, &http, &sandbox.ctx.cache)
+        .unwrap_err();
     assert_eq!(kind_of(&error), Kind::Environment);
     assert!(
         format!("{error:#}").contains("cannot read the list of files"),

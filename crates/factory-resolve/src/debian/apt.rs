@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result};
 use xshell::{Shell, cmd};
 
 use super::config::{Config, Keyring};
-use factory_base::ctx::Ctx;
+use crate::Context;
 use factory_base::error;
 use factory_base::process;
 use factory_fetch::Mirrors;
@@ -46,13 +46,13 @@ pub(super) struct Chosen {
 
 impl Apt {
     /// Makes the root and downloads the indexes; unchanged ones cost one request each.
-    pub fn open(ctx: &Ctx, config: &Config, allow_expired: &[String]) -> Result<Self> {
+    pub fn open(ctx: &dyn Context, config: &Config, allow_expired: &[String]) -> Result<Self> {
         if process::find("apt-get").is_none() {
             return Err(error::environment("`apt-get` is not on PATH; it solves and verifies the Debian packages")
                 .hint("run `cargo xtask update-locks` on Debian or Ubuntu, or in a `debian:stable-slim` container")
                 .into());
         }
-        let directory = ctx.cache.join("apt");
+        let directory = ctx.cache().join("apt");
         for below in [
             "etc/preferences.d",
             "etc/apt.conf.d",
@@ -73,7 +73,7 @@ impl Apt {
         apt.write_sources(config, &mirrors, &keyring, allow_expired)?;
         apt.write("etc/preferences", "")?;
         apt.write("state/status", "")?;
-        ctx.ui.step("Fetching", "Debian package indexes");
+        ctx.step("Fetching", "Debian package indexes");
         apt.refresh()?;
         Ok(apt)
     }
@@ -284,7 +284,7 @@ Acquire::Check-Valid-Until "true";
     }
 
     /// The pinned keyring, unpacked once; the machine's own when the mirror no longer has it.
-    fn keyring(&self, ctx: &Ctx, pin: &Keyring, mirrors: &Mirrors) -> Result<PathBuf> {
+    fn keyring(&self, ctx: &dyn Context, pin: &Keyring, mirrors: &Mirrors) -> Result<PathBuf> {
         let file = self.directory.join(format!("keyring/{}.gpg", pin.sha256));
         if file.exists() {
             return Ok(file);
@@ -299,7 +299,7 @@ Acquire::Check-Valid-Until "true";
         if let Err(error) = download(&url, &deb, pin.sha256) {
             let own = Path::new("/usr/share/keyrings/debian-archive-keyring.gpg");
             if own.exists() {
-                ctx.ui.warn(format!(
+                ctx.warn(&format!(
                     "the pinned archive keyring cannot be downloaded; using `{}` instead",
                     own.display()
                 ));

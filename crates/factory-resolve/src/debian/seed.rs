@@ -10,8 +10,8 @@ use base64::Engine as _;
 use serde::{Deserialize, Serialize};
 
 use super::apt::download;
+use crate::Context;
 use crate::committed::{self, Checked};
-use factory_base::ctx::Ctx;
 use factory_base::error;
 use factory_fetch::nar_hash;
 use factory_fetch::{Mirrors, deb};
@@ -42,7 +42,7 @@ pub struct SeedLock {
 ///
 /// # Errors
 /// It cannot be read.
-fn read(ctx: &Ctx) -> Result<Option<Sealed<SeedLock>>> {
+fn read(ctx: &dyn Context) -> Result<Option<Sealed<SeedLock>>> {
     committed::read(ctx, LOCK)
 }
 
@@ -50,7 +50,7 @@ fn read(ctx: &Ctx) -> Result<Option<Sealed<SeedLock>>> {
 ///
 /// # Errors
 /// The deb cannot be had, or has no such member.
-pub fn update(ctx: &Ctx, root: &DebianLock) -> Result<(Option<SeedLock>, SeedLock)> {
+pub fn update(ctx: &dyn Context, root: &DebianLock) -> Result<(Option<SeedLock>, SeedLock)> {
     let old = read(ctx)?;
     let package = root
         .packages
@@ -67,7 +67,7 @@ pub fn update(ctx: &Ctx, root: &DebianLock) -> Result<(Option<SeedLock>, SeedLoc
 ///
 /// # Errors
 /// A lock cannot be read.
-pub fn check(ctx: &Ctx) -> Result<Checked> {
+pub fn check(ctx: &dyn Context) -> Result<Checked> {
     let root = committed::read::<DebianLock>(ctx, "debian/seed")?;
     let package = root.as_ref().and_then(|root| root.lock.packages.first());
     let mut checked = Checked::default();

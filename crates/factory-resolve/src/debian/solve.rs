@@ -7,8 +7,8 @@ use anyhow::{Context as _, Result};
 
 use super::apt::{Apt, Chosen};
 use super::config::{Config, parse_list};
+use crate::Context;
 use crate::committed::{self, Checked};
-use factory_base::ctx::Ctx;
 use factory_base::error;
 use factory_model::deb822::stanzas;
 use factory_model::layer::LayerName;
@@ -59,7 +59,7 @@ struct Indexed<'a> {
 ///
 /// # Errors
 /// An unreadable or wrong list or lock.
-pub fn check(ctx: &Ctx) -> Result<Checked> {
+pub fn check(ctx: &dyn Context) -> Result<Checked> {
     let inputs = read(ctx)?;
     let mut checked = Checked::default();
     for name in inputs.config.order() {
@@ -74,7 +74,7 @@ pub fn check(ctx: &Ctx) -> Result<Checked> {
 ///
 /// # Errors
 /// An unreadable or wrong list or lock.
-pub fn image_packages(ctx: &Ctx) -> Result<BTreeSet<String>> {
+pub fn image_packages(ctx: &dyn Context) -> Result<BTreeSet<String>> {
     let locks = read(ctx)?.locks.into_iter();
     Ok(locks
         .filter(|(root, _)| root.parse::<LayerName>().is_ok())
@@ -87,7 +87,7 @@ pub fn image_packages(ctx: &Ctx) -> Result<BTreeSet<String>> {
 ///
 /// # Errors
 /// A wrong list, an unreachable or unsigned mirror, or no solution.
-pub fn update(ctx: &Ctx, options: &Options) -> Result<Vec<RootUpdate>> {
+pub fn update(ctx: &dyn Context, options: &Options) -> Result<Vec<RootUpdate>> {
     let inputs = read(ctx)?;
     let order = inputs.config.order();
     let upgrade_names = upgrades_in_locks(&inputs, options);
@@ -108,7 +108,7 @@ pub fn update(ctx: &Ctx, options: &Options) -> Result<Vec<RootUpdate>> {
     if stale.is_empty() {
         return Ok(unchanged(&inputs, &order));
     }
-    if ctx.offline {
+    if ctx.is_offline() {
         return Err(error::environment(format!(
             "{} must be solved again, which needs the network",
             names(stale.iter().copied())
@@ -121,7 +121,7 @@ pub fn update(ctx: &Ctx, options: &Options) -> Result<Vec<RootUpdate>> {
 }
 
 fn solve_all(
-    ctx: &Ctx,
+    ctx: &dyn Context,
     apt: &Apt,
     inputs: &Inputs,
     options: &Options,
@@ -193,12 +193,12 @@ fn solve_all(
             .iter()
             .map(|package| locked(package, &index, &archives, &snapshots, default_snapshot))
             .collect::<Result<Vec<DebianPackage>>>()?;
-        ctx.ui.step(
+        ctx.step(
             "Solved",
-            format!(
+            &format!(
                 "{name}: {} packages in {}",
                 packages.len(),
-                factory_base::ui::elapsed(started.elapsed())
+                factory_base::text::elapsed(started.elapsed())
             ),
         );
         new.insert(
@@ -224,7 +224,7 @@ fn solve_all(
         .collect())
 }
 
-fn read(ctx: &Ctx) -> Result<Inputs> {
+fn read(ctx: &dyn Context) -> Result<Inputs> {
     let path = ctx.lists().join("debian.toml");
     let config = Config::parse(&fs_err::read_to_string(&path)?)
         .map_err(|reason| error::bad_input(format!("`package-lists/debian.toml`: {reason}")))?;
@@ -233,7 +233,7 @@ fn read(ctx: &Ctx) -> Result<Inputs> {
     let mut faults = Vec::new();
     for name in config.roots.keys() {
         let file = format!("package-lists/debian/{name}.apt");
-        match parse_list(&file, &fs_err::read_to_string(ctx.root.join(&file))?) {
+        match parse_list(&file, &fs_err::read_to_string(ctx.root().join(&file))?) {
             Ok(lines) => {
                 lists.insert(name.clone(), lines);
             }

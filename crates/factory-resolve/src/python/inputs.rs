@@ -11,7 +11,7 @@ use super::sdists::Sdists;
 use super::sources::{self, Sources};
 use super::variants::{Direct, Variant, Variants};
 use super::wheel_files::WheelFiles;
-use factory_base::ctx::Ctx;
+use crate::Context;
 use factory_base::error;
 use factory_model::layers::Layers;
 use factory_model::list::{self, Fault, Line};
@@ -72,7 +72,7 @@ impl Inputs {
     }
 }
 
-pub(super) fn read(ctx: &Ctx) -> Result<Inputs> {
+pub(super) fn read(ctx: &dyn Context) -> Result<Inputs> {
     let layers = crate::layers(ctx)?;
     let variants = read_toml(ctx, "variants.toml", Variants::parse)?;
     let wheel_files = read_toml(ctx, "wheel-files.toml", WheelFiles::parse)?;
@@ -82,7 +82,7 @@ pub(super) fn read(ctx: &Ctx) -> Result<Inputs> {
     let mut faults = Vec::new();
     let mut read_list = |name: &str| -> Result<Vec<(Line, Requirement)>> {
         let file = format!("package-lists/{name}");
-        let text = fs_err::read_to_string(ctx.root.join(&file))?;
+        let text = fs_err::read_to_string(ctx.root().join(&file))?;
         Ok(parse_list(&file, &text).unwrap_or_else(|found| {
             faults.extend(found);
             Vec::new()
@@ -123,7 +123,7 @@ pub(super) fn read(ctx: &Ctx) -> Result<Inputs> {
     })
 }
 
-fn read_toml<T>(ctx: &Ctx, name: &str, parse: fn(&str) -> Result<T, String>) -> Result<T> {
+fn read_toml<T>(ctx: &dyn Context, name: &str, parse: fn(&str) -> Result<T, String>) -> Result<T> {
     let text = fs_err::read_to_string(ctx.lists().join(name))?;
     Ok(parse(&text)
         .map_err(|reason| error::bad_input(format!("`package-lists/{name}`: {reason}")))?)

@@ -13,14 +13,14 @@ use xshell::{Shell, cmd};
 use super::sources;
 use super::uv::Uv;
 use super::wheel::Abi;
+use crate::Context;
 use crate::debian;
-use factory_base::ctx::Ctx;
 use factory_base::error;
 use factory_base::process;
 use factory_model::lock::{Origin, Tarball};
 
 /// Finds or makes an interpreter with this ABI.
-pub(super) fn provide(ctx: &Ctx, uv: &Uv, abi: Abi) -> Result<PathBuf> {
+pub(super) fn provide(ctx: &dyn Context, uv: &Uv, abi: Abi) -> Result<PathBuf> {
     let tarball = sources::read(ctx)?
         .tarball
         .remove("cpython")
@@ -29,7 +29,7 @@ pub(super) fn provide(ctx: &Ctx, uv: &Uv, abi: Abi) -> Result<PathBuf> {
         })?;
     let suffix = if abi.free_threaded { "t" } else { "" };
     let directory = ctx
-        .cache
+        .cache()
         .join(format!("cpython-{}{suffix}", tarball.version));
     let program = directory.join(format!("bin/python3.{}{suffix}", abi.minor));
     if directory.join(".complete").exists() {
@@ -45,13 +45,13 @@ pub(super) fn provide(ctx: &Ctx, uv: &Uv, abi: Abi) -> Result<PathBuf> {
         }
     );
     if let Some(found) = uv.find_python(&request) {
-        ctx.ui.detail(format!("resolving with {}", found.display()));
+        ctx.detail(&format!("resolving with {}", found.display()));
         return Ok(found);
     }
     match uv.install_python(ctx, &request) {
         Ok(installed) => Ok(installed),
         Err(error) => {
-            ctx.ui.detail(format!(
+            ctx.detail(&format!(
                 "uv cannot install {request} ({error:#}); building it"
             ));
             build(ctx, &tarball, abi, &directory)?;
@@ -60,11 +60,11 @@ pub(super) fn provide(ctx: &Ctx, uv: &Uv, abi: Abi) -> Result<PathBuf> {
     }
 }
 
-fn build(ctx: &Ctx, tarball: &Tarball, abi: Abi, directory: &Path) -> Result<()> {
+fn build(ctx: &dyn Context, tarball: &Tarball, abi: Abi, directory: &Path) -> Result<()> {
     let started = Instant::now();
-    ctx.ui.step(
+    ctx.step(
         "Building",
-        format!(
+        &format!(
             "CPython {} ({abi}), once, to resolve for it; takes minutes",
             tarball.version
         ),
@@ -78,12 +78,12 @@ fn build(ctx: &Ctx, tarball: &Tarball, abi: Abi, directory: &Path) -> Result<()>
             .into());
         }
     }
-    let archive = ctx.cache.join(&tarball.file);
+    let archive = ctx.cache().join(&tarball.file);
     if !archive.exists() {
         download(tarball, &archive)?;
     }
-    fs_err::create_dir_all(&ctx.cache)?;
-    let work = tempfile::tempdir_in(&ctx.cache)?;
+    fs_err::create_dir_all(ctx.cache())?;
+    let work = tempfile::tempdir_in(ctx.cache())?;
     let sh = Shell::new()?;
     let target = work.path();
     process::capture(cmd!(
@@ -108,9 +108,12 @@ fn build(ctx: &Ctx, tarball: &Tarball, abi: Abi, directory: &Path) -> Result<()>
     ctx.check_interrupted()?;
     process::capture(cmd!(sh, "make --silent install"))?;
     factory_base::fs::write_atomic(&directory.join(".complete"), b"")?;
-    ctx.ui.step(
+    ctx.step(
         "Built",
-        format!("{abi} in {}", factory_base::ui::elapsed(started.elapsed())),
+        &format!(
+            "{abi} in {}",
+            factory_base::text::elapsed(started.elapsed())
+        ),
     );
     Ok(())
 }

@@ -9,7 +9,7 @@ use super::name::PackageName;
 use super::resolution::Chosen;
 use super::shared::{WheelTree, conflicts, find, placed};
 use super::wheel_files::WheelFiles;
-use factory_base::ctx::Ctx;
+use crate::Context;
 use factory_base::error;
 use factory_fetch::{Candidate, Http, Indexes, RecordEntry, RemoteWheel, for_each};
 use factory_model::layers::Layers;
@@ -26,7 +26,7 @@ const MAX_TOLD: usize = 5;
 /// A wheel of the index cannot be read; two wheels of the toolkit differ in a file, or
 /// `wheel-files.toml` names one that is not there.
 pub(super) fn share(
-    ctx: &Ctx,
+    ctx: &dyn Context,
     layers: &Layers,
     list: &WheelFiles,
     chosen: &BTreeMap<PackageName, Chosen>,
@@ -58,7 +58,7 @@ pub(super) fn share(
         .iter()
         .map(|package| package.shared.len())
         .sum();
-    ctx.ui.detail(format!(
+    ctx.detail(&format!(
         "{n_links} large files of wheels are in another one too"
     ));
     if let Some(old) = old {
@@ -70,7 +70,11 @@ pub(super) fn share(
 /// The list of files of each wheel that a server showed.
 type Records = BTreeMap<String, Vec<RecordEntry>>;
 
-fn read(ctx: &Ctx, chosen: &BTreeMap<PackageName, Chosen>, lock: &PythonLock) -> Result<Records> {
+fn read(
+    ctx: &dyn Context,
+    chosen: &BTreeMap<PackageName, Chosen>,
+    lock: &PythonLock,
+) -> Result<Records> {
     let http = Http::from_environment()?;
     let wheels: Vec<(&PythonPackage, RemoteWheel)> = lock
         .packages
@@ -97,14 +101,14 @@ fn read(ctx: &Ctx, chosen: &BTreeMap<PackageName, Chosen>, lock: &PythonLock) ->
     let mut records = Records::new();
     let mut reasons = Vec::new();
     let work = |(package, wheel): &(&PythonPackage, RemoteWheel)| {
-        if let Some(entries) = wheel.kept(ctx) {
+        if let Some(entries) = wheel.kept(ctx.cache()) {
             return Ok(entries);
         }
         let mut wheel = wheel.clone();
         if wheel.url.is_empty() {
             wheel.url = locate(ctx, &http, &indexes, package)?;
         }
-        wheel.record(ctx, &http)
+        wheel.record(ctx, &http, ctx.cache())
     };
     for_each(&wheels, CONNECTIONS, work, |(package, _), record| {
         match record {
@@ -115,7 +119,7 @@ fn read(ctx: &Ctx, chosen: &BTreeMap<PackageName, Chosen>, lock: &PythonLock) ->
                 ctx.check_interrupted()?;
                 if package.url.is_some() {
                     // Its place is no index, and locking needs no such place otherwise.
-                    ctx.ui.warn(format!(
+                    ctx.warn(&format!(
                         "{error:#}; what `{}` shares with other packages is not known",
                         package.name
                     ));
@@ -140,7 +144,12 @@ fn read(ctx: &Ctx, chosen: &BTreeMap<PackageName, Chosen>, lock: &PythonLock) ->
 }
 
 /// Where the user's indexes have a wheel.
-fn locate(ctx: &Ctx, http: &Http, indexes: &Indexes, package: &PythonPackage) -> Result<String> {
+fn locate(
+    ctx: &dyn Context,
+    http: &Http,
+    indexes: &Indexes,
+    package: &PythonPackage,
+) -> Result<String> {
     let (project, file) = (&package.name, &package.file);
     let candidates = indexes.locate(ctx, http, project, file, &package.sha256)?;
     let url = candidates
@@ -256,7 +265,7 @@ fn keep_unread(old: &PythonLock, new: &mut PythonLock) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use factory_base::ui::Ui;
+    use crate::context::quiet::Quiet;
 
     const LAYERS: &str = "schema_version = 1\ncuda = '01-cuda'\ncuda_metadata = '02-torch'\n\
         layers = [{ name = '01-cuda', stage = 's' }, { name = '02-torch', stage = 's' }]";
@@ -336,8 +345,7 @@ mod tests {
         }
 
         fn share(&mut self, list: &str, old: Option<&PythonLock>) -> Result<String> {
-            let mut ctx = Ctx::new(Ui::new(true, false, true), true, false).unwrap();
-            ctx.cache = self.cache.path().to_owned();
+            let ctx = Quiet(self.cache.path().to_owned());
             let layers = Layers::parse(LAYERS).unwrap();
             let list = WheelFiles::parse(&format!("{LIST}{list}")).unwrap();
             share(&ctx, &layers, &list, &self.chosen, old, &mut self.lock)?;

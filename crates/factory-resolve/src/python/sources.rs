@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use serde::Deserialize;
 
+use crate::Context;
 use crate::committed::{self, Checked};
-use factory_base::ctx::Ctx;
 use factory_base::error;
 use factory_model::lock::{GitTree, Sealed, SourcesLock, Tarball, Weights};
 use factory_model::schema;
@@ -50,7 +50,7 @@ fn is_sri(text: &str) -> bool {
 }
 
 /// Reads `sources.toml`.
-pub(super) fn read(ctx: &Ctx) -> Result<Sources> {
+pub(super) fn read(ctx: &dyn Context) -> Result<Sources> {
     let text = fs_err::read_to_string(ctx.lists().join("sources.toml"))?;
     let wrong =
         |reason: String| error::bad_input(format!("`package-lists/sources.toml`: {reason}"));
@@ -108,7 +108,7 @@ pub struct SourcesUpdate {
 ///
 /// # Errors
 /// `sources.toml` cannot be read or is wrong.
-pub fn update(ctx: &Ctx) -> Result<SourcesUpdate> {
+pub fn update(ctx: &dyn Context) -> Result<SourcesUpdate> {
     let new = locked(read(ctx)?);
     let old = committed::read(ctx, LOCK).ok().flatten();
     Ok(SourcesUpdate {
@@ -121,7 +121,7 @@ pub fn update(ctx: &Ctx) -> Result<SourcesUpdate> {
 ///
 /// # Errors
 /// `sources.toml` or the lock cannot be read or is wrong.
-pub fn check(ctx: &Ctx) -> Result<Checked> {
+pub fn check(ctx: &dyn Context) -> Result<Checked> {
     let new = locked(read(ctx)?);
     let mut checked = Checked::default();
     let found = committed::read::<SourcesLock>(ctx, LOCK)?;

@@ -17,8 +17,8 @@ use super::uv::{Compile, Uv};
 use super::variants::Variant;
 use super::wheel::{Target, WheelFilename};
 use super::{exclusions, interpreter, resolution};
+use crate::Context;
 use crate::committed::{self, Checked};
-use factory_base::ctx::Ctx;
 use factory_base::error;
 use factory_model::lock::{PythonLock, Sealed, Sha256};
 
@@ -51,7 +51,7 @@ pub struct VariantUpdate {
 ///
 /// # Errors
 /// An unreadable or wrong list or lock.
-pub fn check(ctx: &Ctx, variants: &[String]) -> Result<Checked> {
+pub fn check(ctx: &dyn Context, variants: &[String]) -> Result<Checked> {
     let inputs = read(ctx)?;
     let mut checked = Checked::default();
     for job in jobs(&inputs, variants)? {
@@ -71,7 +71,7 @@ pub fn check(ctx: &Ctx, variants: &[String]) -> Result<Checked> {
 /// # Errors
 /// An unreadable or wrong list or lock.
 pub fn check_exclusions(
-    ctx: &Ctx,
+    ctx: &dyn Context,
     debian: &BTreeSet<String>,
     stale: &[String],
 ) -> Result<Vec<String>> {
@@ -92,7 +92,7 @@ pub fn check_exclusions(
 ///
 /// # Errors
 /// A wrong list, an unreachable index, or no solution.
-pub fn update(ctx: &Ctx, options: &Options) -> Result<Vec<VariantUpdate>> {
+pub fn update(ctx: &dyn Context, options: &Options) -> Result<Vec<VariantUpdate>> {
     let inputs = read(ctx)?;
     let mut uv = None;
     let mut updates = Vec::new();
@@ -138,8 +138,8 @@ pub fn update(ctx: &Ctx, options: &Options) -> Result<Vec<VariantUpdate>> {
     Ok(updates)
 }
 
-fn require_network(ctx: &Ctx, job: &Job<'_>) -> Result<()> {
-    if !ctx.offline {
+fn require_network(ctx: &dyn Context, job: &Job<'_>) -> Result<()> {
+    if !ctx.is_offline() {
         return Ok(());
     }
     Err(error::environment(format!(
@@ -152,7 +152,7 @@ fn require_network(ctx: &Ctx, job: &Job<'_>) -> Result<()> {
 
 /// Finds what the wheels of a lock share, without resolving it again.
 fn share_again(
-    ctx: &Ctx,
+    ctx: &dyn Context,
     inputs: &Inputs,
     job: &Job<'_>,
     old: &PythonLock,
@@ -167,12 +167,12 @@ fn share_again(
 ///
 /// # Errors
 /// It cannot be read.
-pub fn read_lock(ctx: &Ctx, name: &str) -> Result<Option<Sealed<PythonLock>>> {
+pub fn read_lock(ctx: &dyn Context, name: &str) -> Result<Option<Sealed<PythonLock>>> {
     committed::read(ctx, &format!("python/{name}"))
 }
 
 fn resolve(
-    ctx: &Ctx,
+    ctx: &dyn Context,
     uv: &Uv,
     inputs: &Inputs,
     job: &Job<'_>,
@@ -184,10 +184,10 @@ fn resolve(
     let abi = job.variant.abi;
     let python = interpreter::provide(ctx, uv, abi)?;
     let layers = layer_inputs(inputs, job);
-    fs_err::create_dir_all(&ctx.cache)?;
-    let work = tempfile::tempdir_in(&ctx.cache)?;
+    fs_err::create_dir_all(ctx.cache())?;
+    let work = tempfile::tempdir_in(ctx.cache())?;
     write_inputs(work.path(), inputs, job, &layers, old)?;
-    ctx.ui.step("Resolving", format!("{} for {abi}", job.name));
+    ctx.step("Resolving", &format!("{} for {abi}", job.name));
 
     let lists: Vec<String> = layers
         .iter()
@@ -250,13 +250,13 @@ fn resolve(
             &mut lock,
         )?;
     }
-    ctx.ui.step(
+    ctx.step(
         "Resolved",
-        format!(
+        &format!(
             "{}: {} packages in {}",
             job.name,
             lock.packages.len(),
-            factory_base::ui::elapsed(started.elapsed())
+            factory_base::text::elapsed(started.elapsed())
         ),
     );
     Ok(lock)

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use xshell::{Cmd, Shell, cmd};
 
-use factory_base::ctx::Ctx;
+use crate::Context;
 use factory_base::error;
 use factory_base::process;
 use factory_model::lock::Sha256;
@@ -49,7 +49,7 @@ pub(super) struct Compile<'a> {
 
 impl Uv {
     /// Finds or installs uv.
-    pub fn provide(ctx: &Ctx) -> Result<Self> {
+    pub fn provide(ctx: &dyn Context) -> Result<Self> {
         let shell = Shell::new()?;
         let settings = PipSettings::read(&shell);
         let mut uv = Self {
@@ -68,12 +68,12 @@ impl Uv {
         // Named after the hashes too: what was installed for others is not taken.
         let mut hash = Sha256::of(REQUIREMENTS.as_bytes()).to_string();
         hash.truncate(12);
-        let directory = ctx.cache.join(format!("uv-{hash}"));
+        let directory = ctx.cache().join(format!("uv-{hash}"));
         uv.program = directory.join("bin/uv");
         if !uv.program.exists() {
             let requirement = requirement();
-            ctx.ui.step("Installing", requirement.replace("==", " "));
-            uv.install(&ctx.cache, &directory).map_err(|error| {
+            ctx.step("Installing", &requirement.replace("==", " "));
+            uv.install(ctx.cache(), &directory).map_err(|error| {
                 error.context(
                     error::environment(format!("cannot install `{requirement}`, which resolves the Python lists"))
                         .hint("install uv yourself, or `apt-get install python3-pip`, then run the command again"),
@@ -112,9 +112,9 @@ impl Uv {
     }
 
     /// Lets uv install an interpreter into the cache; fails fast where its host is not reachable.
-    pub fn install_python(&self, ctx: &Ctx, request: &str) -> Result<PathBuf> {
+    pub fn install_python(&self, ctx: &dyn Context, request: &str) -> Result<PathBuf> {
         let (uv, sh) = (&self.program, &self.shell);
-        let directory = ctx.cache.join("uv-python");
+        let directory = ctx.cache().join("uv-python");
         let with = |cmd: Cmd<'_>| -> Result<String> {
             let cmd = cmd
                 .env("UV_PYTHON_INSTALL_DIR", &directory)
