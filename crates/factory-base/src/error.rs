@@ -1,6 +1,6 @@
 //! Failures as the user meets them: a kind that picks the exit status, a chain, and hints.
 //!
-//! Must not print: [`crate::ui`] renders.
+//! Must not print, and knows no exit statuses: the command line renders.
 
 use std::fmt;
 
@@ -104,39 +104,36 @@ pub fn not_right(message: impl Into<String>) -> Failure {
     Failure::new(Kind::NotRight, message)
 }
 
-/// The kind of an error chain: the outermost [`Failure`] decides, an I/O error
-/// means the environment, anything else is a bug.
+/// The kind of an error: its outermost [`Failure`] decides, whether it is the error itself or
+/// context of one. Without any, an I/O error is the environment's, and the rest is our bug.
 pub fn kind_of(error: &anyhow::Error) -> Kind {
-    // Finds a failure that was attached as context, which the chain shows only as text.
-    if let Some(failure) = error.downcast_ref::<Failure>() {
-        return failure.kind;
+    match error.downcast_ref::<Failure>() {
+        Some(failure) => failure.kind,
+        None if error.chain().any(|cause| cause.is::<std::io::Error>()) => Kind::Environment,
+        None => Kind::Bug,
     }
-    for cause in error.chain() {
-        if let Some(failure) = cause.downcast_ref::<Failure>() {
-            return failure.kind;
-        }
-    }
-    if error.chain().any(|cause| cause.is::<std::io::Error>()) {
-        return Kind::Environment;
-    }
-    Kind::Bug
 }
 
-/// All hints of an error chain, outermost first.
+/// The hints of an error: those of its outermost [`Failure`], then those of the innermost.
 pub fn hints_of(error: &anyhow::Error) -> Vec<&str> {
-    let mut failures: Vec<&Failure> = error.downcast_ref::<Failure>().into_iter().collect();
-    for cause in error
-        .chain()
-        .filter_map(|cause| cause.downcast_ref::<Failure>())
-    {
-        if !failures.iter().any(|known| std::ptr::eq(*known, cause)) {
-            failures.push(cause);
-        }
-    }
+    let outermost = error.downcast_ref::<Failure>();
+    let innermost = error.root_cause().downcast_ref::<Failure>();
+    let innermost = innermost.filter(|inner| !outermost.is_some_and(|it| std::ptr::eq(it, *inner)));
+    let failures = outermost.into_iter().chain(innermost);
     failures
-        .into_iter()
         .flat_map(|failure| failure.hints.iter().map(String::as_str))
         .collect()
+}
+
+/// The hints of several errors, each once.
+pub fn hints_of_all<'a>(errors: impl IntoIterator<Item = &'a anyhow::Error>) -> Vec<String> {
+    let mut hints: Vec<String> = Vec::new();
+    for hint in errors.into_iter().flat_map(hints_of) {
+        if !hints.iter().any(|known| known == hint) {
+            hints.push(hint.to_owned());
+        }
+    }
+    hints
 }
 
 #[cfg(test)]

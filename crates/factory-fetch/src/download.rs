@@ -10,14 +10,14 @@ use ureq::http::{Response, StatusCode, header};
 use super::context::Context;
 use super::error::Error;
 use super::http::{Candidate, Http, Request, RequestError};
+use super::job::{Done, Job};
 use super::locate::Locations;
 use super::pace::{Paced, TooSlow};
 use super::part::{Part, hash_of};
 use super::progress::{FileProgress, Progress};
-use super::retry::{Attempts, Stop, pause};
+use super::retry::{Attempts, Stop, pause, unfit};
 use factory_base::error::Explain as _;
 use factory_base::run::Cancel;
-use factory_model::lock::{Origin, Sha256};
 
 /// No source is as large; guards a lock entry without a size.
 const MAX_SIZE: u64 = 64 << 30;
@@ -25,32 +25,10 @@ const MAX_SIZE: u64 = 64 << 30;
 /// seen that cut a connection after each minute: enough for the largest wheels behind them.
 const MAX_REQUESTS: u32 = 100;
 
-/// A file that is wanted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Job {
-    /// For messages.
-    pub name: String,
-    /// Where to look, in order.
-    pub origins: Vec<Origin>,
-    /// What the bytes must hash to.
-    pub sha256: Sha256,
-    /// How many bytes there must be, when known.
-    pub size: Option<u64>,
-    /// Where the whole file goes.
-    pub destination: PathBuf,
-}
-
-/// A file that is in its place.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Done {
-    /// Bytes that came over the network in this run.
-    pub bytes_fetched: u64,
-}
-
 /// Fetches files; shared by the threads of one fetch.
 #[derive(Debug)]
 pub struct Downloader<'a> {
-    ctx: &'a dyn Context,
+    pub(super) ctx: &'a dyn Context,
     http: &'a Http,
     locations: &'a Locations<'a>,
     parts: PathBuf,
@@ -292,11 +270,6 @@ impl<'a> Downloader<'a> {
             bar.advance(count as u64);
         }
     }
-}
-
-/// The next candidate may do better.
-pub(super) fn unfit(message: impl Into<String>) -> Stop {
-    RequestError::permanent(message).into()
 }
 
 /// The same candidate may do better.

@@ -15,6 +15,34 @@ pub enum Error {
         /// What each candidate did wrong; empty where there is none.
         reasons: Vec<String>,
     },
+    /// The one origin does not give a tree.
+    #[error("cannot fetch `{name}`")]
+    NoTree {
+        /// What was wanted.
+        name: String,
+    },
+    /// A tree with another hash.
+    #[error("wrong NAR hash of {from}\n      expected {expected}\n      found    {found}")]
+    WrongTree {
+        /// Repository and revision, or deb and member.
+        from: String,
+        /// In SRI form.
+        expected: String,
+        /// In SRI form.
+        found: String,
+        /// Whether submodules were part of it; `None` outside git.
+        submodules: Option<bool>,
+        /// Files in it whose content lies elsewhere.
+        pointers: Option<String>,
+    },
+    /// A tree is to come from where only files are.
+    #[error("the recursive source `{name}` has the origin {origin}")]
+    NotATree {
+        /// What was wanted.
+        name: String,
+        /// As the lock has it.
+        origin: String,
+    },
     /// The network may not be used.
     #[error("{}not asked, because of `--offline`", prefixed(.url.as_deref()))]
     Offline {
@@ -93,6 +121,8 @@ impl Explain for Error {
     fn kind(&self) -> Kind {
         match self {
             Self::Nowhere { .. }
+            | Self::NoTree { .. }
+            | Self::WrongTree { .. }
             | Self::Offline { .. }
             | Self::NotInIndexes { .. }
             | Self::BadPage { .. }
@@ -100,7 +130,8 @@ impl Explain for Error {
             | Self::NoCrate { .. }
             | Self::NoCargoHome
             | Self::CannotWrite { .. } => Kind::Environment,
-            Self::BadSettings { .. }
+            Self::NotATree { .. }
+            | Self::BadSettings { .. }
             | Self::BadUrl { .. }
             | Self::NoSubmoduleUrl { .. }
             | Self::SpecialFile { .. } => Kind::BadInput,
@@ -120,10 +151,25 @@ impl Explain for Error {
             Self::NoSubmoduleUrl { .. } => {
                 "it cannot be fetched with submodules: set `submodules = false` in `package-lists/sources.toml`, with the hash of that tree"
             }
+            Self::WrongTree {
+                submodules: Some(submodules),
+                pointers,
+                ..
+            } => return of_wrong_tree(*submodules, pointers.as_deref()),
             _ => return Vec::new(),
         };
         vec![hint.to_owned()]
     }
+}
+
+fn of_wrong_tree(submodules: bool, pointers: Option<&str>) -> Vec<String> {
+    let other = if submodules { "without" } else { "with" };
+    let pointers = pointers.map(|pointers| format!("the hash may be that of a tree with the content of Git LFS, which is not fetched: {pointers}"));
+    let others = [
+        format!("the hash may be that of the tree {other} its submodules: see `submodules` in `package-lists/sources.toml`"),
+        "if the revision is the right one, and a second look at its files finds nothing strange, write the found hash into `package-lists/sources.toml` and run `cargo xtask update-locks`".to_owned(),
+    ];
+    pointers.into_iter().chain(others).collect()
 }
 
 fn listed(reasons: &[String]) -> String {

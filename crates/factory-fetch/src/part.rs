@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use sha2::Digest as _;
 
-use super::download::{Job, unfit};
 use super::error::Error;
+use super::job::Job;
 use super::progress::FileProgress;
-use super::retry::Stop;
+use super::retry::{Stop, unfit};
 use factory_base::error::Explain as _;
 use factory_model::lock::Sha256;
 

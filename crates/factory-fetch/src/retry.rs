@@ -134,6 +134,11 @@ impl Attempts {
     }
 }
 
+/// The next candidate may do better.
+pub(super) fn unfit(message: impl Into<String>) -> Stop {
+    RequestError::permanent(message).into()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

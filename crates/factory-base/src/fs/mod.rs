@@ -28,6 +28,17 @@ pub fn write_atomic(path: &Path, content: &[u8]) -> Result<()> {
     Ok(())
 }
 
+/// Removes a directory with all that is in it, if it is there.
+///
+/// # Errors
+/// Something in it cannot be removed.
+pub fn remove_tree(directory: &Path) -> Result<()> {
+    if directory.exists() {
+        fs_err::remove_dir_all(directory)?;
+    }
+    Ok(())
+}
+
 /// Temporary files start at 0600; committed files and caches are for everyone to read.
 fn set_readable(path: &Path) -> Result<()> {
     use std::os::unix::fs::PermissionsExt as _;
