@@ -6,9 +6,11 @@ use anyhow::{Context as _, Result};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use xshell::Shell;
 
-use super::{Nix, SigningKey};
-use factory_base::ctx::Ctx;
-use factory_base::{error, process};
+use super::store_path::hash_of;
+use super::{Error, Nix, SigningKey};
+use factory_base::error::Explain as _;
+use factory_base::process;
+use factory_base::run::Run;
 
 /// What a path keeps in a URL, and in a URL's query (RFC 3986, section 3.3 and 3.4).
 const NOT_PATH: &AsciiSet = &NON_ALPHANUMERIC
@@ -72,7 +74,7 @@ impl<'a> BinaryCache<'a> {
     /// Nix copies nothing that a cache has: of these paths, what it has from elsewhere goes.
     fn forget_unsigned(&self, paths: &[&str]) -> Result<()> {
         for path in paths {
-            let narinfo = self.directory.join(format!("{}.narinfo", hash_part(path)));
+            let narinfo = self.directory.join(format!("{}.narinfo", hash_of(path)));
             if narinfo.exists() && !self.is_signed(path)? {
                 fs_err::remove_file(narinfo)?;
             }
@@ -96,7 +98,7 @@ impl<'a> BinaryCache<'a> {
     /// # Errors
     /// Something in it is not signed with the key, or was altered since; what was copied before
     /// that was found is good.
-    pub fn restore(&self, ctx: &Ctx) -> Result<()> {
+    pub fn restore(&self, run: &dyn Run) -> Result<()> {
         let shell = Shell::new()?;
         let cmd = self.nix.cmd(&shell, "nix");
         let cmd = cmd
@@ -104,25 +106,22 @@ impl<'a> BinaryCache<'a> {
             .args(["--option", "require-sigs", "true"])
             .args(self.trust());
         let mut lines = Vec::new();
-        let ((status, command), _) = process::watch(ctx, cmd, |line| {
+        let ((status, command), _) = process::watch(run, cmd, |line| {
             lines.extend(line.map(super::log::plain));
         })?;
-        ctx.check_interrupted()?;
+        run.check_interrupted()?;
         match lines.iter().find(|line| is_refusal(line)) {
-            Some(line) if !status.success() => Err(self.refusal(line).into()),
+            Some(line) if !status.success() => Err(self.refusal(line).failure().into()),
             _ => process::finish(&command, status, &lines),
         }
     }
 
-    fn refusal(&self, line: &str) -> error::Failure {
-        let said = line.trim().trim_start_matches("error: ");
-        error::not_right(format!(
-            "`{}` holds what was not signed with the key `{}`, or was altered since: {said}",
-            self.directory.display(),
-            self.key.file().display()
-        ))
-        .hint("if another machine saved it, give its key: `--key FILE`")
-        .hint("if nobody should have written to it, remove it: what it held is built again")
+    fn refusal(&self, line: &str) -> Error {
+        Error::NotSigned {
+            directory: self.directory.clone(),
+            key: self.key.file().to_owned(),
+            said: line.trim().trim_start_matches("error: ").to_owned(),
+        }
     }
 
     fn trust(&self) -> [&str; 3] {
@@ -139,16 +138,13 @@ fn is_refusal(line: &str) -> bool {
 }
 
 fn encoded(path: &Path) -> Result<String> {
-    let text = path
-        .to_str()
-        .with_context(|| error::bad_input(format!("`{}` is not UTF-8", path.display())))?;
+    let text = path.to_str().with_context(|| {
+        Error::NotUtf8 {
+            path: path.to_owned(),
+        }
+        .failure()
+    })?;
     Ok(utf8_percent_encode(text, NOT_PATH).to_string())
-}
-
-/// `8r3diycigc792xfp5vljp7pkk1nldlbh` of `/nix/store/8r3d…-foo`.
-fn hash_part(store_path: &str) -> &str {
-    let file = store_path.rsplit('/').next().unwrap_or(store_path);
-    file.split('-').next().unwrap_or(file)
 }
 
 #[cfg(test)]
@@ -179,10 +175,5 @@ mod tests {
         assert!(!is_refusal(
             "error: writing to file: No space left on device"
         ));
-    }
-
-    #[test]
-    fn ok_hash_part() {
-        assert_eq!(hash_part("/nix/store/8r3d-foo-1.0"), "8r3d");
     }
 }

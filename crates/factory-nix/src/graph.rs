@@ -6,8 +6,9 @@ use anyhow::{Context as _, Result};
 use xshell::Shell;
 
 use super::drv::Drv;
-use super::{Nix, name_of};
-use factory_base::{error, process};
+use super::{Error, Nix, name_of};
+use factory_base::error::Explain as _;
+use factory_base::process;
 use factory_model::layer::LayerName;
 
 /// Arguments of one call: far below the kernel's limit for all arguments together.
@@ -145,16 +146,18 @@ impl Nix {
     /// # Errors
     /// It is not there, or has a form that is not known here.
     pub(super) fn derivation(&self, drv_path: &str) -> Result<Drv> {
-        let text = fs_err::read_to_string(self.physical(drv_path))
-            .with_context(|| error::environment(format!("cannot read `{drv_path}`")))?;
-        let drv = Drv::parse(&text).ok_or_else(|| {
-            error::environment(format!(
-                "`{drv_path}`, written by {}, has a form that is not known here",
-                self.version
-            ))
-            .hint("`cargo xtask doctor` names the tested versions of Nix; without one on PATH a tested one is provided")
+        let text = fs_err::read_to_string(self.physical(drv_path)).with_context(|| {
+            let drv_path = drv_path.to_owned();
+            Error::NoDerivation { drv_path }.failure()
         })?;
-        Ok(drv)
+        Drv::parse(&text).ok_or_else(|| {
+            Error::UnknownDerivation {
+                drv_path: drv_path.to_owned(),
+                version: self.version.clone(),
+            }
+            .failure()
+            .into()
+        })
     }
 
     /// Those of `paths` that the store does not hold.
@@ -224,7 +227,10 @@ mod tests {
             store_root: Some(store.path().to_owned()),
         };
         let error = Graph::read(&nix, &["/nix/store/x-a.drv".to_owned()]).unwrap_err();
-        assert_eq!(error::kind_of(&error).exit_status(), 3);
+        assert_eq!(
+            factory_base::error::kind_of(&error),
+            factory_base::error::Kind::Environment
+        );
         insta::assert_snapshot!(error, @"`/nix/store/x-a.drv`, written by nix (Nix) 9.1.0, has a form that is not known here");
     }
 

@@ -3,11 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use xshell::Shell;
 
-use super::Nix;
-use factory_base::{error, process};
+use super::{Error, Nix};
+use factory_base::error::Explain as _;
+use factory_base::process;
 
 /// What the store knows of one path.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,14 +32,14 @@ impl Nix {
         let shell = Shell::new()?;
         let cmd = self.cmd(&shell, "nix-store").arg("--dump-db").args(paths);
         let text = process::capture(cmd)?;
-        let infos = parse(&text).with_context(|| {
-            error::environment(format!(
-                "`nix-store --dump-db` of {} answers in a form that is not known here",
-                self.version
-            ))
-            .hint("`cargo xtask doctor` names the tested versions of Nix")
-        })?;
-        Ok(infos)
+        parse(&text).ok_or_else(|| {
+            Error::UnknownAnswer {
+                command: "nix-store --dump-db",
+                version: self.version.clone(),
+            }
+            .failure()
+            .into()
+        })
     }
 }
 

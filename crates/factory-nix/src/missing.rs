@@ -6,16 +6,12 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use xshell::Shell;
 
-use super::Nix;
 use super::drv::Drv;
-use factory_base::ctx::Ctx;
-use factory_base::error::{Failure, Kind};
+use super::{Context, Error, Nix};
+use factory_base::error::Explain as _;
 use factory_base::process;
-use factory_base::ui;
+use factory_base::text;
 use factory_model::lock::{Origin, Sha256};
-
-/// How many of a longer list a message names.
-const NAMED: usize = 10;
 
 /// A fixed-output derivation that a build needs and the store lacks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,12 +30,26 @@ pub struct MissingSource {
     pub origins: Vec<Origin>,
 }
 
+impl MissingSource {
+    /// Its name, with its size when that is known.
+    pub(super) fn describe(&self) -> String {
+        match self.size {
+            Some(size) => format!("{} ({})", self.name, text::bytes(size)),
+            None => self.name.clone(),
+        }
+    }
+}
+
 /// The fixed outputs that realizing `drv_paths` needs and the store lacks, by name. What is
 /// built already does not need its sources.
 ///
 /// # Errors
 /// Nix fails, or a derivation's `origins` cannot be read.
-pub fn missing_sources(ctx: &Ctx, nix: &Nix, drv_paths: &[String]) -> Result<Vec<MissingSource>> {
+pub fn missing_sources(
+    ctx: &dyn Context,
+    nix: &Nix,
+    drv_paths: &[String],
+) -> Result<Vec<MissingSource>> {
     if drv_paths.is_empty() {
         return Ok(Vec::new());
     }
@@ -48,7 +58,7 @@ pub fn missing_sources(ctx: &Ctx, nix: &Nix, drv_paths: &[String]) -> Result<Vec
         .cmd(&shell, "nix-store")
         .args(["--realise", "--dry-run"])
         .args(drv_paths);
-    if ctx.offline {
+    if ctx.is_offline() {
         cmd = cmd.args(["--option", "substitute", "false"]);
     }
     let mut lines = Vec::new();
@@ -86,22 +96,29 @@ fn source_of(drv_path: &str, drv: &Drv) -> Result<Option<MissingSource>> {
     else {
         return Ok(None);
     };
-    let bug = |what: &str| Failure::new(Kind::Bug, format!("the source `{drv_path}` {what}"));
+    let bad = |problem: String| {
+        let drv_path = drv_path.to_owned();
+        Error::BadSource { drv_path, problem }.failure()
+    };
     let recursive = match output.hash_algorithm.as_str() {
         "sha256" => false,
         "r:sha256" => true,
-        other => return Err(bug(&format!("has a hash by `{other}`, not by SHA-256")).into()),
+        other => return Err(bad(format!("has a hash by `{other}`, not by SHA-256")).into()),
     };
+    let hash = output.hash.parse();
+    let hash = hash.map_err(|error| bad(format!("has another hash: {error}")))?;
     let origins = drv
         .attribute("origins")
-        .ok_or_else(|| bug("does not say where it comes from (no `origins`)"))?;
+        .ok_or_else(|| bad("does not say where it comes from (no `origins`)".to_owned()))?;
     let origins = serde_json::from_str(&origins)
-        .map_err(|source| bug(&format!("has `origins` that cannot be read: {source}")))?;
-    let name = drv.attribute("name").ok_or_else(|| bug("has no name"))?;
+        .map_err(|source| bad(format!("has `origins` that cannot be read: {source}")))?;
+    let name = drv
+        .attribute("name")
+        .ok_or_else(|| bad("has no name".to_owned()))?;
     Ok(Some(MissingSource {
         name,
         out_path: output.path.clone(),
-        hash: output.hash.parse()?,
+        hash,
         recursive,
         size: drv
             .attribute("sizeBytes")
@@ -110,25 +127,42 @@ fn source_of(drv_path: &str, drv: &Drv) -> Result<Option<MissingSource>> {
     }))
 }
 
-pub(super) fn describe(source: &MissingSource) -> String {
-    match source.size {
-        Some(size) => format!("{} ({})", source.name, ui::bytes(size)),
-        None => source.name.clone(),
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use factory_base::error::{Kind, kind_of};
 
-pub(super) fn plural(count: usize, one: &str, many: &str) -> String {
-    format!("{count} {}", if count == 1 { one } else { many })
-}
-
-pub(super) fn named(items: &[String]) -> String {
-    let mut lines: Vec<_> = items
-        .iter()
-        .take(NAMED)
-        .map(|item| format!("    {item}"))
-        .collect();
-    if items.len() > NAMED {
-        lines.push(format!("    and {} more", items.len() - NAMED));
+    fn read(attributes: &str, output: &str) -> Result<Option<MissingSource>> {
+        let text = format!(
+            r#"Derive([("out","/nix/store/x-a.whl",{output})],[],[],"s","b",[],[{attributes}])"#
+        );
+        source_of("/nix/store/x-a.whl.drv", &Drv::parse(&text).unwrap())
     }
-    lines.join("\n")
+
+    /// What a file under `nix/` got wrong is no bug of this program.
+    #[test]
+    fn err_sources_that_say_too_little() {
+        let hash = "e3".repeat(32);
+        let good = format!(r#""sha256","{hash}""#);
+        let origins = r#"("name","a.whl"),("origins","[]")"#;
+        assert_eq!(read(origins, &good).unwrap().unwrap().name, "a.whl");
+        assert_eq!(read(origins, r#""","""#).unwrap(), None);
+        let found = [
+            read(origins, &format!(r#""sha1","{hash}""#)),
+            read(origins, r#""sha256","e3""#),
+            read(r#"("name","a.whl")"#, &good),
+            read(r#"("name","a.whl"),("origins","[1]")"#, &good),
+            read(r#"("origins","[]")"#, &good),
+        ];
+        let errors = found.map(Result::unwrap_err);
+        assert!(errors.iter().all(|error| kind_of(error) == Kind::BadInput));
+        let text = errors.map(|error| error.to_string()).join("\n");
+        insta::assert_snapshot!(text, @r"
+        the source `/nix/store/x-a.whl.drv` has a hash by `sha1`, not by SHA-256
+        the source `/nix/store/x-a.whl.drv` has another hash: `e3` is not a SHA-256 in hex (64 digits)
+        the source `/nix/store/x-a.whl.drv` does not say where it comes from (no `origins`)
+        the source `/nix/store/x-a.whl.drv` has `origins` that cannot be read: invalid type: integer `1`, expected internally tagged enum Origin at line 1 column 2
+        the source `/nix/store/x-a.whl.drv` has no name
+        ");
+    }
 }

@@ -1,21 +1,20 @@
 //! What the flake says a variant consists of, from one evaluation.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use xshell::Shell;
 
-use super::Nix;
-use factory_base::ctx::Ctx;
-use factory_base::error;
+use super::{Context, Error, Nix};
+use factory_base::error::Explain as _;
 use factory_base::process;
+use factory_base::run::Directories;
 use factory_model::cuda::CudaArchitecture;
 use factory_model::layer::LayerName;
 use factory_model::lock::Sha256;
-
-/// How many lines of Nix's own words an evaluation error repeats.
-const SHOWN_LINES: usize = 30;
 
 /// The evaluated `legacyPackages.x86_64-linux.factory.VARIANT.plan`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,11 +74,10 @@ impl Plan {
         self.layers
             .iter()
             .find(|plan| plan.name == *layer)
-            .with_context(|| {
-                format!(
-                    "the flake's plan of `{}` has no layer `{layer}`",
-                    self.variant
-                )
+            .ok_or_else(|| {
+                let variant = self.variant.clone();
+                let layer = layer.to_string();
+                Error::NoLayer { variant, layer }.failure().into()
             })
     }
 
@@ -96,16 +94,16 @@ impl Plan {
         self.layers.iter().map(pair).collect()
     }
 
-    fn check(&self, variant: &str) -> Result<()> {
-        anyhow::ensure!(
-            self.variant == variant,
-            "asked the flake for `{variant}`, got the plan of `{}`",
-            self.variant
-        );
-        anyhow::ensure!(
-            self.layers.is_sorted_by(|a, b| a.name < b.name),
-            "the layers of the flake's plan are not in order"
-        );
+    fn check(&self, variant: &str) -> Result<(), Error> {
+        if self.variant != variant {
+            return Err(Error::OtherVariant {
+                asked: variant.to_owned(),
+                got: self.variant.clone(),
+            });
+        }
+        if !self.layers.is_sorted_by(|a, b| a.name < b.name) {
+            return Err(Error::LayersNotInOrder);
+        }
         Ok(())
     }
 }
@@ -119,7 +117,7 @@ impl Nix {
     /// The flake does not evaluate, or there is no such variant.
     pub fn plan(
         &self,
-        ctx: &Ctx,
+        ctx: &dyn Context,
         variant: &str,
         architectures: &[CudaArchitecture],
     ) -> Result<Plan> {
@@ -155,12 +153,12 @@ impl Nix {
     /// `None` outside a git checkout.
     fn cache_file(
         &self,
-        ctx: &Ctx,
+        directories: &dyn Directories,
         variant: &str,
         architectures: &[CudaArchitecture],
     ) -> Result<Option<PathBuf>> {
         let shell = Shell::new()?;
-        shell.change_dir(&ctx.root);
+        shell.change_dir(directories.root());
         let git = |arguments: &[&str]| {
             let cmd = shell.cmd("git").env("GIT_OPTIONAL_LOCKS", "0");
             process::capture(cmd.args(arguments)).ok()
@@ -194,31 +192,31 @@ impl Nix {
             &difference,
         ];
         let key = Sha256::of(key.join("\0").as_bytes());
-        Ok(Some(ctx.cache.join("plans").join(format!("{key}.json"))))
+        let plans = directories.cache().join("plans");
+        Ok(Some(plans.join(format!("{key}.json"))))
     }
 
     /// The derivations that `nix flake check` builds.
     ///
     /// # Errors
     /// The flake does not evaluate; the error has Nix's own words.
-    pub fn checks(&self, ctx: &Ctx) -> Result<Vec<String>> {
+    pub fn checks(&self, ctx: &dyn Context) -> Result<Vec<String>> {
         let shell = Shell::new()?;
-        ctx.ui.step("Evaluating", "checks");
+        ctx.step("Evaluating", "checks");
         let cmd = self
             .cmd(&shell, "nix")
             .args(["eval", "--json", "--no-write-lock-file", "--no-warn-dirty"])
             .args(["--option", "allow-import-from-derivation", "false"])
-            .arg(format!("{}#checks.x86_64-linux", ctx.root.display()))
+            .arg(format!("{}#checks.x86_64-linux", ctx.root().display()))
             .args(["--apply", "builtins.mapAttrs (_: check: check.drvPath)"]);
         let json = process::capture(cmd)?;
-        let checks: std::collections::BTreeMap<String, String> =
-            serde_json::from_str(&json).context("cannot read the flake's checks")?;
+        let checks: BTreeMap<String, String> = parse("checks", &json)?;
         Ok(checks.into_values().collect())
     }
 
     fn evaluate(
         &self,
-        ctx: &Ctx,
+        ctx: &dyn Context,
         variant: &str,
         architectures: &[CudaArchitecture],
     ) -> Result<Plan> {
@@ -234,9 +232,9 @@ impl Nix {
         };
         let attribute = format!(
             "{}#legacyPackages.x86_64-linux.factory.{variant}.{output}",
-            ctx.root.display()
+            ctx.root().display()
         );
-        ctx.ui.step("Evaluating", format!("variant {variant}"));
+        ctx.step("Evaluating", &format!("variant {variant}"));
         let cmd = self
             .cmd(&shell, "nix")
             .args(["eval", "--json", "--no-write-lock-file", "--no-warn-dirty"])
@@ -249,42 +247,27 @@ impl Nix {
         })?;
         ctx.check_interrupted()?;
         if !status.success() {
-            return Err(evaluation_error(variant, &lines).into());
+            let variant = variant.to_owned();
+            return Err(Error::NotEvaluated { variant, lines }.failure().into());
         }
         for line in &lines {
-            ctx.ui.detail(line);
+            ctx.detail(line);
         }
-        let plan: Plan = serde_json::from_str(&json).context("cannot read the flake's plan")?;
-        plan.check(variant)?;
+        let plan: Plan = parse("plan", &json)?;
+        plan.check(variant).map_err(|error| error.failure())?;
         Ok(plan)
     }
 }
 
-fn read(file: &std::path::Path) -> Option<Plan> {
+fn read(file: &Path) -> Option<Plan> {
     serde_json::from_slice(&std::fs::read(file).ok()?).ok()
 }
 
-fn evaluation_error(variant: &str, lines: &[String]) -> error::Failure {
-    let from = lines.len().saturating_sub(SHOWN_LINES);
-    let text = lines[from..]
-        .iter()
-        .filter(|line| !line.trim().is_empty())
-        .map(|line| format!("\n    {line}"));
-    let failure = error::bad_input(format!(
-        "the flake does not evaluate for variant `{variant}`{}",
-        text.collect::<String>()
-    ));
-    let says = |needle: &str| lines.iter().any(|line| line.contains(needle));
-    if says("is not tracked by Git") || says("does not exist") || says("No such file or directory")
-    {
-        return failure
-            .hint("Nix sees only files that git tracks: is a new file missing from `git add`?");
-    }
-    if says("does not provide attribute") {
-        return failure
-            .hint("the flake lacks this variant although `package-lists/variants.toml` has it");
-    }
-    failure
+fn parse<T: DeserializeOwned>(what: &'static str, json: &str) -> Result<T> {
+    serde_json::from_str(json).map_err(|source| {
+        let problem = source.to_string();
+        Error::BadFlake { what, problem }.failure().into()
+    })
 }
 
 #[cfg(test)]
@@ -334,9 +317,21 @@ mod tests {
     }
 
     #[test]
+    fn err_the_flake_gives_something_else() {
+        let error = parse::<Plan>("plan", r#"{"variant":1}"#).unwrap_err();
+        assert_eq!(
+            factory_base::error::kind_of(&error),
+            factory_base::error::Kind::BadInput
+        );
+        insta::assert_snapshot!(error, @"the flake's plan cannot be read: invalid type: integer `1`, expected a string at line 1 column 12");
+    }
+
+    #[test]
     fn err_untracked_file() {
-        let lines = ["error: path '/nix/store/x-source/layers/13-new' does not exist".to_owned()];
-        let failure = evaluation_error("slim", &lines);
+        let lines =
+            vec!["error: path '/nix/store/x-source/layers/13-new' does not exist".to_owned()];
+        let variant = "slim".to_owned();
+        let failure = Error::NotEvaluated { variant, lines }.failure();
         insta::assert_snapshot!(format!(
             "{failure}\n\nhint: {}",
             failure.hints.join("\nhint: ")

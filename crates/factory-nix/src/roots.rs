@@ -6,12 +6,12 @@ use anyhow::Result;
 use xshell::Shell;
 
 use super::Nix;
-use factory_base::ctx::Ctx;
 use factory_base::process;
+use factory_base::run::Directories;
 
 /// Where the roots are: `VARIANT/LAYER`, each a symlink to a store path.
-pub fn roots(ctx: &Ctx) -> PathBuf {
-    ctx.data.join("roots")
+pub fn roots(directories: &dyn Directories) -> PathBuf {
+    directories.data().join("roots")
 }
 
 /// Makes `link` a root of a valid store path; nothing is done if it already is.

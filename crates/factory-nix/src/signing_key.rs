@@ -8,10 +8,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use xshell::Shell;
 
-use super::Nix;
-use factory_base::ctx::Ctx;
-use factory_base::error::{self, bad_input};
+use super::{Context, Error, Nix};
+use factory_base::error::Explain as _;
 use factory_base::process;
+use factory_base::run::Directories;
 
 /// Name of a user's own key: it stands before each signature.
 const NAME: &str = "comfyui-image-factory-carry";
@@ -33,11 +33,8 @@ impl SigningKey {
     pub fn read(file: &Path) -> Result<Self> {
         let text = fs_err::read_to_string(file)?;
         let public = public_half(text.trim()).ok_or_else(|| {
-            bad_input(format!(
-                "`{}` does not hold a secret key of Nix",
-                file.display()
-            ))
-            .hint("`nix key generate-secret --key-name NAME` prints one")
+            let file = file.to_owned();
+            Error::NotAKey { file }.failure()
         })?;
         Ok(Self {
             file: file.to_owned(),
@@ -46,15 +43,15 @@ impl SigningKey {
     }
 
     /// Where the user's own key is.
-    pub fn file_of_user(ctx: &Ctx) -> PathBuf {
-        ctx.data.join("carry.key")
+    pub fn file_of_user(directories: &dyn Directories) -> PathBuf {
+        directories.data().join("carry.key")
     }
 
     /// The user's own key, made when there is none.
     ///
     /// # Errors
     /// It cannot be made or read.
-    pub fn of_user(ctx: &Ctx, nix: &Nix) -> Result<Self> {
+    pub fn of_user(ctx: &dyn Context, nix: &Nix) -> Result<Self> {
         let file = Self::file_of_user(ctx);
         if !file.exists() {
             let shell = Shell::new()?;
@@ -62,7 +59,7 @@ impl SigningKey {
             let secret =
                 process::capture(cmd.args(["key", "generate-secret", "--key-name", NAME]))?;
             write_new(&file, secret.as_bytes())?;
-            ctx.ui.step("Made", format!("the key `{}`", file.display()));
+            ctx.step("Made", &format!("the key `{}`", file.display()));
         }
         Self::read(&file)
     }
@@ -98,11 +95,11 @@ fn write_new(path: &Path, content: &[u8]) -> Result<()> {
     match file.persist_noclobber(path) {
         Ok(_) => Ok(()),
         Err(error) if error.error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(error::environment(format!(
-            "cannot write `{}`: {}",
-            path.display(),
-            error.error
-        ))
+        Err(error) => Err(Error::CannotWrite {
+            path: path.to_owned(),
+            problem: error.error.to_string(),
+        }
+        .failure()
         .into()),
     }
 }
@@ -126,7 +123,10 @@ mod tests {
         for text in ["", "name:", "name:AAAA", "secret-word"] {
             fs_err::write(file.path(), text).unwrap();
             let error = SigningKey::read(file.path()).unwrap_err();
-            assert_eq!(error::kind_of(&error), error::Kind::BadInput);
+            assert_eq!(
+                factory_base::error::kind_of(&error),
+                factory_base::error::Kind::BadInput
+            );
             assert!(
                 error
                     .to_string()

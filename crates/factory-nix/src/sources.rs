@@ -7,15 +7,13 @@ use std::sync::mpsc;
 use anyhow::{Context as _, Result};
 use xshell::Shell;
 
-use super::bring::{all_in_one, bring, remove};
-use super::missing::{MissingSource, missing_sources, plural};
-use super::{Nix, preflight};
-use factory_base::ctx::Ctx;
-use factory_base::error::{self, Failure, Kind};
-use factory_base::fs::Lock;
+use super::missing::{MissingSource, missing_sources};
+use super::{Context, Error, Nix, preflight};
+use factory_base::error::{self, Explain as _};
+use factory_base::fs::{Lock, remove_tree};
 use factory_base::process;
-use factory_base::ui;
-use factory_fetch::{Downloader, Http, Locations, Progress};
+use factory_base::text;
+use factory_fetch::{Done, Downloader, Http, Job, Locations, Progress};
 
 /// Files downloaded at the same time.
 const CONNECTIONS: usize = 8;
@@ -36,8 +34,8 @@ pub struct FetchReport {
 ///
 /// # Errors
 /// As [`Lock::take`].
-pub fn lock_sources(ctx: &Ctx) -> Result<Lock> {
-    Lock::take(ctx, &ctx.cache.join("fetch.lock"))
+pub fn lock_sources(ctx: &dyn Context) -> Result<Lock> {
+    Lock::take(ctx, &ctx.cache().join("fetch.lock"))
 }
 
 /// Brings every fixed output that realizing `drv_paths` needs into the store; nothing at all
@@ -45,7 +43,7 @@ pub fn lock_sources(ctx: &Ctx) -> Result<Lock> {
 ///
 /// # Errors
 /// Names each source that cannot be had, where it was looked for, and the ways on.
-pub fn ensure_sources(ctx: &Ctx, nix: &Nix, drv_paths: &[String]) -> Result<FetchReport> {
+pub fn ensure_sources(ctx: &dyn Context, nix: &Nix, drv_paths: &[String]) -> Result<FetchReport> {
     let missing = missing_sources(ctx, nix, drv_paths)?;
     if missing.is_empty() {
         return Ok(FetchReport::default());
@@ -53,7 +51,7 @@ pub fn ensure_sources(ctx: &Ctx, nix: &Nix, drv_paths: &[String]) -> Result<Fetc
     let _lock = lock_sources(ctx)?;
     match preflight::check(ctx, nix, &missing)? {
         None => fetch(ctx, nix, missing),
-        Some(no_answer) => Err(no_answer.failure.into()),
+        Some(no_answer) => Err(no_answer.error.failure().into()),
     }
 }
 
@@ -61,7 +59,7 @@ pub fn ensure_sources(ctx: &Ctx, nix: &Nix, drv_paths: &[String]) -> Result<Fetc
 ///
 /// # Errors
 /// As [`ensure_sources`].
-pub fn fetch_sources(ctx: &Ctx, nix: &Nix, drv_paths: &[String]) -> Result<FetchReport> {
+pub fn fetch_sources(ctx: &dyn Context, nix: &Nix, drv_paths: &[String]) -> Result<FetchReport> {
     let missing = missing_sources(ctx, nix, drv_paths)?;
     if missing.is_empty() {
         return Ok(FetchReport::default());
@@ -74,18 +72,21 @@ pub fn fetch_sources(ctx: &Ctx, nix: &Nix, drv_paths: &[String]) -> Result<Fetch
         .into_iter()
         .filter(|source| !no_answer.out_paths.contains(&source.out_path))
         .collect();
-    let failure = no_answer.failure;
+    let unreachable = no_answer.error;
     if reachable.is_empty() {
-        return Err(failure.into());
+        return Err(unreachable.failure().into());
     }
     let Err(error) = fetch(ctx, nix, reachable) else {
-        return Err(failure.into());
+        return Err(unreachable.failure().into());
     };
     ctx.check_interrupted()?;
-    let both = error::environment(format!("{failure}\n{error:#}"));
-    let hints = failure.hints.iter().map(String::as_str);
-    let hints = hints.chain(error::hints_of(&error));
-    Err(hints.fold(both, Failure::hint).into())
+    Err(Error::NotAllFetched {
+        unreachable: Box::new(unreachable),
+        rest: format!("{error:#}"),
+        hints: error::hints_of_all([&error]),
+    }
+    .failure()
+    .into())
 }
 
 /// A source on the disk, checked, on its way into the store.
@@ -95,22 +96,22 @@ struct Ready<'a> {
 }
 
 /// Downloads in parallel while what is complete is added to the store.
-fn fetch(ctx: &Ctx, nix: &Nix, mut missing: Vec<MissingSource>) -> Result<FetchReport> {
+fn fetch(ctx: &dyn Context, nix: &Nix, mut missing: Vec<MissingSource>) -> Result<FetchReport> {
     // The largest first: the last download to end then is a small one.
     missing.sort_by(|one, other| other.size.cmp(&one.size).then(one.name.cmp(&other.name)));
     let http = Http::from_environment()?;
-    let locations = Locations::new(ctx, &http, &ctx.root);
-    let downloader = Downloader::new(ctx, &http, &locations, &ctx.cache);
+    let locations = Locations::new(ctx, &http, ctx.root());
+    let downloader = Downloader::new(ctx, &http, &locations, ctx.cache());
     let bytes = missing.iter().filter_map(|source| source.size).sum();
-    ctx.ui.step(
+    ctx.step(
         "Fetching",
-        format!(
+        &format!(
             "{} ({})",
-            plural(missing.len(), "source", "sources"),
-            ui::bytes(bytes)
+            text::count(missing.len(), "source"),
+            text::bytes(bytes)
         ),
     );
-    let progress = Progress::new(&ctx.ui, missing.len(), bytes);
+    let progress = Progress::new(ctx, missing.len(), bytes);
     let mut report = FetchReport::default();
     let mut failures = Vec::new();
     let (sender, receiver) = mpsc::channel();
@@ -119,7 +120,11 @@ fn fetch(ctx: &Ctx, nix: &Nix, mut missing: Vec<MissingSource>) -> Result<FetchR
         let downloads = factory_fetch::for_each(
             &missing,
             CONNECTIONS,
-            |source| bring(ctx, &downloader, &progress, source),
+            |source| {
+                let job = job_of(ctx, source);
+                let done = bring(&downloader, &progress, source, &job)?;
+                Ok((job.destination, done.bytes_fetched))
+            },
             |source, result| match result {
                 Ok((path, n_bytes)) => {
                     report.n_fetched += 1;
@@ -153,6 +158,47 @@ fn fetch(ctx: &Ctx, nix: &Nix, mut missing: Vec<MissingSource>) -> Result<FetchR
     Ok(report)
 }
 
+/// Downloads lie in `<cache>/downloads/<hash>/<name>`.
+fn job_of(ctx: &dyn Context, source: &MissingSource) -> Job {
+    let downloads = ctx.cache().join("downloads");
+    Job {
+        name: source.name.clone(),
+        origins: source.origins.clone(),
+        sha256: source.hash,
+        size: source.size,
+        destination: downloads.join(source.hash.to_string()).join(&source.name),
+    }
+}
+
+fn bring(
+    downloader: &Downloader<'_>,
+    progress: &Progress<'_>,
+    source: &MissingSource,
+    job: &Job,
+) -> Result<Done> {
+    if source.recursive {
+        downloader.fetch_tree(job, progress)
+    } else {
+        downloader.fetch(job, progress)
+    }
+}
+
+/// One failure as it is, several as a list.
+fn all_in_one(mut failures: Vec<anyhow::Error>, n_sources: usize) -> Option<anyhow::Error> {
+    if failures.len() <= 1 {
+        return failures.pop();
+    }
+    // Failures come in the order of chance.
+    let mut hints = error::hints_of_all(&failures);
+    hints.sort();
+    let error = Error::NotFetched {
+        n_sources,
+        reasons: failures.iter().map(|error| format!("{error:#}")).collect(),
+        hints,
+    };
+    Some(error.failure().into())
+}
+
 /// Adds what arrives, as many at once as there are, and removes the downloads.
 fn add_all(nix: &Nix, receiver: mpsc::Receiver<Ready<'_>>) -> Result<usize> {
     let mut n_added = 0;
@@ -184,24 +230,18 @@ fn add(nix: &Nix, ready: &[Ready<'_>], recursive: bool) -> Result<()> {
     for (index, ready) in ready.iter().enumerate() {
         let expected = ready.source.out_path.as_str();
         if printed.get(index) != Some(&expected) {
-            return Err(Failure::new(
-                Kind::Bug,
-                format!(
-                    "`{}` came into the store at another path\n    expected {expected}\n    found    {}",
-                    ready.source.name,
-                    printed.get(index).unwrap_or(&"nothing")
-                ),
-            )
+            return Err(Error::OtherPath {
+                name: ready.source.name.clone(),
+                expected: expected.to_owned(),
+                found: printed.get(index).unwrap_or(&"nothing").to_string(),
+            }
+            .failure()
             .into());
         }
     }
     for ready in ready {
-        remove(
-            ready
-                .path
-                .parent()
-                .context("a download without a directory")?,
-        )?;
+        let directory = ready.path.parent();
+        remove_tree(directory.context("a download without a directory")?)?;
     }
     Ok(())
 }

@@ -1,15 +1,15 @@
 //! Measured build times, so that the next run can say how long it will take.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
-use super::Graph;
-use factory_base::ctx::Ctx;
-use factory_base::error;
+use super::{Error, Graph};
+use factory_base::error::Explain as _;
+use factory_base::run::Directories;
 use factory_model::schema;
 
 /// What is known of how long derivations take.
@@ -56,33 +56,28 @@ pub struct Estimate {
 
 impl Times {
     /// The file of what was measured on this machine.
-    pub fn path(ctx: &Ctx) -> PathBuf {
-        ctx.cache.join("build-times.json")
+    pub fn path(directories: &dyn Directories) -> PathBuf {
+        directories.cache().join("build-times.json")
     }
 
     /// What was measured so far; an unreadable file counts as nothing measured here.
     ///
     /// # Errors
     /// `object-times.toml` is wrong.
-    pub fn read(ctx: &Ctx) -> Result<Self> {
-        let path = ctx.lists().join("object-times.toml");
+    pub fn read(directories: &dyn Directories) -> Result<Self> {
+        let path = directories.lists().join("object-times.toml");
         let elsewhere = if path.exists() {
             let text = fs_err::read_to_string(&path)?;
-            let file: ObjectTimes = toml::from_str(&text).map_err(|error| {
-                error::bad_input(format!("`{}` cannot be read: {error}", path.display()))
-            })?;
-            schema::check(file.schema_version)
-                .map_err(|reason| error::bad_input(format!("`{}`: {reason}", path.display())))?;
-            file.object
+            objects(&path, &text).map_err(|error| error.failure())?
         } else {
             Vec::new()
         };
-        let here = Self::here(ctx);
+        let here = Self::here(directories);
         Ok(Self { here, elsewhere })
     }
 
-    fn here(ctx: &Ctx) -> BTreeMap<String, f64> {
-        fs_err::read_to_string(Self::path(ctx))
+    fn here(directories: &dyn Directories) -> BTreeMap<String, f64> {
+        fs_err::read_to_string(Self::path(directories))
             .ok()
             .and_then(|text| serde_json::from_str(&text).ok())
             .unwrap_or_default()
@@ -92,11 +87,11 @@ impl Times {
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn record(ctx: &Ctx, measured: &[(String, Duration)]) -> Result<()> {
+    pub fn record(directories: &dyn Directories, measured: &[(String, Duration)]) -> Result<()> {
         if measured.is_empty() {
             return Ok(());
         }
-        let mut times = Self::here(ctx);
+        let mut times = Self::here(directories);
         for (name, took) in measured {
             // Milliseconds are more than enough, and keep the file readable.
             let seconds = (took.as_secs_f64() * 1000.0).round() / 1000.0;
@@ -104,7 +99,7 @@ impl Times {
         }
         let mut json = serde_json::to_string_pretty(&times)?;
         json.push('\n');
-        factory_base::fs::write_atomic(&Self::path(ctx), json.as_bytes())
+        factory_base::fs::write_atomic(&Self::path(directories), json.as_bytes())
     }
 
     /// The measured time of a derivation, else that of another version of the same name,
@@ -185,6 +180,19 @@ impl Times {
         known.insert(drv_path.to_owned(), before + own);
         before + own
     }
+}
+
+fn objects(path: &Path, text: &str) -> Result<Vec<ObjectTime>, Error> {
+    let path = || path.to_owned();
+    let file: ObjectTimes = toml::from_str(text).map_err(|error| Error::BadTimes {
+        path: path(),
+        problem: error.to_string(),
+    })?;
+    schema::check(file.schema_version).map_err(|reason| Error::OtherSchema {
+        path: path(),
+        problem: reason.to_string(),
+    })?;
+    Ok(file.object)
 }
 
 /// The name before its version: `numpy` of `numpy-2.4.0`.
