@@ -3,10 +3,10 @@
 use anyhow::Result;
 use comfy_image::image::ImageLayer;
 
+use crate::ctx::Ctx;
 use crate::document::{self, Blob, Built, BuiltLayer, Loaded, State};
 use crate::realize::Realized;
-use factory_base::ctx::Ctx;
-use factory_base::ui;
+use factory_base::text;
 
 /// Prints the result of `build` and `build-final`.
 pub(crate) fn report(ctx: &Ctx, realized: &Realized, loaded: Option<Loaded>) -> Result<()> {
@@ -17,14 +17,14 @@ pub(crate) fn report(ctx: &Ctx, realized: &Realized, loaded: Option<Loaded>) -> 
     let layers = realized.layers.iter().zip(&image.layers);
     let rows = layers.map(|(state, layer)| {
         let took = match state.built {
-            true => ui::elapsed(state.took),
+            true => text::elapsed(state.took),
             false => String::new(),
         };
         vec![
             state.name.to_string(),
             layer.n_packages.to_string(),
             layer.n_files.to_string(),
-            ui::bytes(layer.size_bytes),
+            text::bytes(layer.size_bytes),
             diff_ids(layer),
             state_of(state.built).text().to_owned(),
             took,
@@ -34,11 +34,11 @@ pub(crate) fn report(ctx: &Ctx, realized: &Realized, loaded: Option<Loaded>) -> 
         "layer", "packages", "files", "size", "diff_id", "state", "time",
     ];
     let rows: Vec<Vec<String>> = rows.collect();
-    ctx.ui.data(ui::table(&head, &rows, &[1, 2, 3, 6]))?;
+    ctx.ui.data(text::table(&head, &rows, &[1, 2, 3, 6]))?;
     ctx.ui.data(format!(
         "\nimage     {}\nsize      {}\nconfig    {}\nmanifest  {}",
         image.reference,
-        ui::bytes(image.size_bytes),
+        text::bytes(image.size_bytes),
         image.config.digest,
         image.manifest.digest,
     ))?;
@@ -46,8 +46,8 @@ pub(crate) fn report(ctx: &Ctx, realized: &Realized, loaded: Option<Loaded>) -> 
         "Finished",
         format!(
             "{} in {}",
-            ui::count(realized.n_built, "build"),
-            ui::elapsed(realized.took)
+            text::count(realized.n_built, "build"),
+            text::elapsed(realized.took)
         ),
     );
     Ok(())

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
 
+use crate::ctx::Ctx;
 use crate::document::{self, PlannedBuild, PlannedSource, WouldBuild};
 use crate::estimate::{self, elapsed, jobs};
 use crate::realize::Selection;
-use factory_base::ctx::Ctx;
-use factory_base::ui;
+use factory_base::text;
 use factory_model::layer::LayerName;
 use factory_nix::{Graph, Nix, Times, missing_sources};
 
@@ -82,19 +82,19 @@ fn print(ctx: &Ctx, would: &WouldBuild) -> Result<()> {
     let rows: Vec<Vec<String>> = rows.collect();
     if !rows.is_empty() {
         ctx.ui
-            .data(ui::table(&["layer", "build", "measured"], &rows, &[2]))?;
+            .data(text::table(&["layer", "build", "measured"], &rows, &[2]))?;
     }
     for source in &would.sources {
         let size = source
             .size_bytes
-            .map_or("size unknown".to_owned(), ui::bytes);
+            .map_or("size unknown".to_owned(), text::bytes);
         ctx.ui.data(format!("fetch  {}  {size}", source.name))?;
     }
     let known = would.sources.iter().filter_map(|source| source.size_bytes);
     ctx.ui.data(format!(
         "\n{} to fetch ({}), {}",
-        ui::count(would.sources.len(), "source"),
-        ui::bytes(known.sum()),
+        text::count(would.sources.len(), "source"),
+        text::bytes(known.sum()),
         estimate::text(would.estimate)
     ))?;
     Ok(())

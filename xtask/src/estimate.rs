@@ -1,6 +1,6 @@
 //! What a build would take, in words.
 
-use factory_base::ui;
+use factory_base::text;
 use factory_nix::Estimate;
 
 /// `12 builds (4 CUDA objects), at least 4m10s by earlier runs (3 never measured)`.
@@ -12,9 +12,9 @@ pub(crate) fn text(estimate: Estimate) -> String {
         n_objects,
         seconds: wall,
     } = estimate;
-    let mut builds = ui::count(n_builds, "build");
+    let mut builds = text::count(n_builds, "build");
     if n_objects > 0 {
-        builds.push_str(&format!(" ({})", ui::count(n_objects, "CUDA object")));
+        builds.push_str(&format!(" ({})", text::count(n_objects, "CUDA object")));
     }
     let notes = [
         (n_measured_elsewhere, "measured on another machine"),
@@ -40,7 +40,7 @@ pub(crate) fn text(estimate: Estimate) -> String {
 }
 
 pub(crate) fn elapsed(seconds: f64) -> String {
-    ui::elapsed(std::time::Duration::from_secs_f64(seconds.max(0.0)))
+    text::elapsed(std::time::Duration::from_secs_f64(seconds.max(0.0)))
 }
 
 /// Builds side by side: as asked, else one for each processor, as Nix's `auto` counts.

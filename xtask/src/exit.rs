@@ -7,8 +7,8 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
+use crate::ui::Ui;
 use factory_base::error::{self, Failure, Kind};
-use factory_base::ui::Ui;
 
 /// Says what went wrong, if anything did, and picks the status.
 pub fn end(ui: &Ui, outcome: Result<()>) -> ExitCode {
@@ -23,7 +23,18 @@ pub fn end(ui: &Ui, outcome: Result<()>) -> ExitCode {
     if !error.chain().any(is_closed) {
         ui.error(&error);
     }
-    ExitCode::from(error::kind_of(&error).exit_status())
+    ExitCode::from(status(error::kind_of(&error)))
+}
+
+/// The documented exit status of a kind of failure.
+pub fn status(kind: Kind) -> u8 {
+    match kind {
+        Kind::NotRight => 1,
+        Kind::BadInput => 2,
+        Kind::Environment => 3,
+        // `EX_SOFTWARE` of sysexits.h.
+        Kind::Bug => 70,
+    }
 }
 
 /// A failure of the image crate in the terms of this one.

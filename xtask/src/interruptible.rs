@@ -2,17 +2,17 @@
 
 use std::io::{self, Write};
 
-use factory_base::ctx::Ctx;
+use factory_base::run::Cancel;
 
 /// Ends a long stream soon after the user asks to stop.
 pub(crate) struct Interruptible<'a, W: Write + ?Sized> {
-    pub(crate) ctx: &'a Ctx,
+    pub(crate) cancel: &'a dyn Cancel,
     pub(crate) inner: &'a mut W,
 }
 
 impl<W: Write + ?Sized> Write for Interruptible<'_, W> {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        if self.ctx.is_interrupted() {
+        if self.cancel.is_interrupted() {
             return Err(io::Error::other("interrupted"));
         }
         self.inner.write(buffer)

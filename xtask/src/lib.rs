@@ -5,6 +5,7 @@
 mod built;
 pub mod cli;
 pub mod cmd;
+pub mod ctx;
 pub mod document;
 mod dry_run;
 mod estimate;
@@ -15,3 +16,5 @@ mod realize;
 mod removal;
 mod reproducible;
 mod select;
+mod transfer;
+pub mod ui;

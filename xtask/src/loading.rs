@@ -6,12 +6,13 @@ use std::time::Instant;
 use anyhow::Result;
 use comfy_image::stream::write_docker_archive;
 
+use crate::ctx::Ctx;
 use crate::document::Loaded;
 use crate::exit::from_image;
 use crate::interruptible::Interruptible;
 use crate::realize::Realized;
-use factory_base::ctx::Ctx;
-use factory_base::ui::{self, Transfer};
+use crate::transfer::Transfer;
+use factory_base::text;
 use factory_verify::engine::Engine;
 
 /// Streams an image into an engine, unless the engine has it.
@@ -33,7 +34,10 @@ pub(crate) fn load(ctx: &Ctx, engine: &Engine, realized: &Realized) -> Result<Lo
         );
         let written = Cell::new(0);
         let fed = engine.load(|stdin| {
-            let mut stdin = Interruptible { ctx, inner: stdin };
+            let mut stdin = Interruptible {
+                cancel: ctx,
+                inner: stdin,
+            };
             let progress = |n_bytes| {
                 written.set(written.get() + n_bytes);
                 transfer.advance(n_bytes);
@@ -56,8 +60,8 @@ pub(crate) fn load(ctx: &Ctx, engine: &Engine, realized: &Realized) -> Result<Lo
             format!(
                 "{} into {engine}, {} in {}",
                 image.reference,
-                ui::bytes(written.get()),
-                ui::elapsed(took)
+                text::bytes(written.get()),
+                text::elapsed(took)
             ),
         );
     }

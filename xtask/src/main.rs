@@ -3,11 +3,11 @@
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use factory_base::ctx::Ctx;
-use factory_base::ui::Ui;
 use xtask::cli::Cli;
 use xtask::cmd;
+use xtask::ctx::Ctx;
 use xtask::exit;
+use xtask::ui::Ui;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();

@@ -8,9 +8,9 @@ use anyhow::Result;
 use comfy_image::image::Image;
 
 use crate::cli::VariantArgs;
+use crate::ctx::Ctx;
 use crate::exit::from_image;
 use crate::select::{self, Variant};
-use factory_base::ctx::Ctx;
 use factory_base::fs::Lock;
 use factory_model::layer::LayerName;
 use factory_nix::{

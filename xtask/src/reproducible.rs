@@ -7,10 +7,10 @@ use anyhow::{Context as _, Result};
 use comfy_image::image::{Image, ImageLayer};
 use xshell::Shell;
 
+use crate::ctx::Ctx;
 use crate::exit::from_image;
 use crate::realize::Realized;
 use crate::removal;
-use factory_base::ctx::Ctx;
 use factory_base::error::{self, Failure};
 use factory_base::fs::Lock;
 use factory_base::process;

@@ -6,7 +6,7 @@ use anyhow::Result;
 use serde::Deserialize;
 
 use crate::cli::VariantArgs;
-use factory_base::ctx::Ctx;
+use crate::ctx::Ctx;
 use factory_base::error::{self, Failure};
 use factory_model::cuda::{self, CudaArchitecture};
 use factory_model::layer::{self, LayerName};

@@ -4,29 +4,17 @@
 
 use std::fmt;
 
-/// What went wrong, in the terms of the documented exit statuses.
+/// Whose fault it is. The command line has an exit status for each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
-    /// Something was built or checked, and it is not right (exit status 1).
+    /// Something was built or checked, and it is not right.
     NotRight,
-    /// A committed or user-written input is wrong (exit status 2).
+    /// A committed or user-written input is wrong.
     BadInput,
-    /// The machine lacks something: network, disk, permission, a program (exit status 3).
+    /// The machine lacks something: network, disk, permission, a program.
     Environment,
-    /// A bug in this program (exit status 70, `EX_SOFTWARE` of sysexits.h).
+    /// A bug in this program.
     Bug,
-}
-
-impl Kind {
-    /// The process exit status of this kind.
-    pub fn exit_status(self) -> u8 {
-        match self {
-            Kind::NotRight => 1,
-            Kind::BadInput => 2,
-            Kind::Environment => 3,
-            Kind::Bug => 70,
-        }
-    }
 }
 
 /// A failure with its kind and hints; travels inside [`anyhow::Error`].
@@ -89,17 +77,17 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
-/// A bad input (exit status 2).
+/// A bad input.
 pub fn bad_input(message: impl Into<String>) -> Failure {
     Failure::new(Kind::BadInput, message)
 }
 
-/// An unfit environment (exit status 3).
+/// An unfit environment.
 pub fn environment(message: impl Into<String>) -> Failure {
     Failure::new(Kind::Environment, message)
 }
 
-/// A result that is not right (exit status 1).
+/// A result that is not right.
 pub fn not_right(message: impl Into<String>) -> Failure {
     Failure::new(Kind::NotRight, message)
 }
@@ -167,7 +155,7 @@ mod tests {
     #[test]
     fn ok_io_errors_are_the_environment() {
         let error = anyhow::Error::from(std::io::Error::other("disk")).context("cannot write");
-        assert_eq!(kind_of(&error).exit_status(), 3);
-        assert_eq!(kind_of(&anyhow::anyhow!("?")).exit_status(), 70);
+        assert_eq!(kind_of(&error), Kind::Environment);
+        assert_eq!(kind_of(&anyhow::anyhow!("?")), Kind::Bug);
     }
 }

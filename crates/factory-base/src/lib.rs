@@ -1,9 +1,7 @@
 //! What every crate of the factory stands on: failures, streams, processes, files.
 
-pub mod ctx;
 pub mod error;
 pub mod fs;
 pub mod process;
 pub mod run;
 pub mod text;
-pub mod ui;

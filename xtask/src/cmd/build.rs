@@ -4,10 +4,10 @@ use anyhow::Result;
 
 use crate::built;
 use crate::cli::BuildArgs;
+use crate::ctx::Ctx;
 use crate::dry_run;
 use crate::realize;
 use crate::reproducible;
-use factory_base::ctx::Ctx;
 
 pub(super) fn run(ctx: &Ctx, args: &BuildArgs) -> Result<()> {
     let selection = realize::selection(ctx, &args.variant, &args.layer, args.build.jobs)?;

@@ -4,11 +4,11 @@ use anyhow::Result;
 
 use crate::built;
 use crate::cli::BuildFinalArgs;
+use crate::ctx::Ctx;
 use crate::dry_run;
 use crate::loading;
 use crate::realize;
 use crate::reproducible;
-use factory_base::ctx::Ctx;
 use factory_model::layer;
 use factory_verify::engine::Engine;
 

@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 
 use crate::cli::{CarryArgs, CarryCommand, CarrySaveArgs, CarryTarget};
+use crate::ctx::Ctx;
 use crate::document::{self, Saved};
 use crate::realize;
-use factory_base::ctx::Ctx;
 use factory_base::error;
-use factory_base::ui;
+use factory_base::text;
 use factory_nix::{BinaryCache, Graph, Nix, PathInfo, SigningKey, Times};
 
 /// Builds below this are done again.
@@ -53,7 +53,7 @@ fn save(ctx: &Ctx, args: &CarrySaveArgs) -> Result<()> {
         "Saved",
         format!(
             "{} in `{}`",
-            ui::count(worth.len(), "built tree"),
+            text::count(worth.len(), "built tree"),
             directory.display()
         ),
     );

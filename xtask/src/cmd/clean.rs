@@ -6,12 +6,12 @@ use anyhow::Result;
 use xshell::Shell;
 
 use crate::cli::CleanArgs;
+use crate::ctx::Ctx;
 use crate::document::{self, Clean, CleanItem};
 use crate::removal::remove;
-use factory_base::ctx::Ctx;
 use factory_base::fs::Lock;
 use factory_base::process;
-use factory_base::ui;
+use factory_base::text;
 use factory_nix::{Nix, lock_bootstrap, lock_sources, roots};
 
 /// The parts of the cache that only cost time to have again. The provided Nix stays: it is
@@ -69,13 +69,13 @@ fn print(ctx: &Ctx, args: &CleanArgs, clean: &Clean) -> Result<()> {
             .map(|item| {
                 vec![
                     item.what.clone(),
-                    ui::bytes(item.size_bytes),
+                    text::bytes(item.size_bytes),
                     item.path.display().to_string(),
                 ]
             })
             .collect();
         ctx.ui
-            .data(ui::table(&["what", "size", "path"], &rows, &[1]))?;
+            .data(text::table(&["what", "size", "path"], &rows, &[1]))?;
     }
     if !args.yes {
         let store = if args.store {

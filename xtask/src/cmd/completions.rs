@@ -4,7 +4,7 @@ use anyhow::Result;
 use clap::CommandFactory as _;
 
 use crate::cli::{Cli, CompletionsArgs};
-use factory_base::ctx::Ctx;
+use crate::ctx::Ctx;
 
 pub(super) fn run(ctx: &Ctx, args: &CompletionsArgs) -> Result<()> {
     let mut script = Vec::new();

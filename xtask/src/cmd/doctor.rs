@@ -5,11 +5,11 @@ use std::path::Path;
 use anyhow::Result;
 use xshell::{Shell, cmd};
 
+use crate::ctx::Ctx;
 use crate::document::{self, Check, CheckState as State, Doctor};
-use factory_base::ctx::Ctx;
 use factory_base::error;
 use factory_base::process;
-use factory_base::ui;
+use factory_base::text;
 use factory_fetch::{Http, Indexes, Mirrors, Request, git};
 use factory_model::lock::{self, SourcesLock};
 use factory_nix::{Nix, tested_versions};
@@ -94,7 +94,7 @@ fn render(checks: &[Check]) -> String {
             vec![state.to_owned(), check.name.to_owned(), check.found.clone()]
         })
         .collect();
-    let mut text = ui::table(&["state", "what", "found"], &rows, &[]);
+    let mut text = text::table(&["state", "what", "found"], &rows, &[]);
     let mut hints = checks
         .iter()
         .filter_map(|check| Some((check.name, check.hint.as_ref()?)))
@@ -131,13 +131,13 @@ fn memory() -> Check {
         Some(bytes) if bytes < MEMORY => Check::not(
             "memory",
             State::Optional,
-            ui::bytes(bytes),
+            text::bytes(bytes),
             format!(
                 "source builds may need {}: add swap, or build with `--jobs 1`",
-                ui::bytes(MEMORY)
+                text::bytes(MEMORY)
             ),
         ),
-        Some(bytes) => Check::ok("memory", ui::bytes(bytes)),
+        Some(bytes) => Check::ok("memory", text::bytes(bytes)),
         None => Check::ok("memory", "unknown"),
     }
 }
@@ -251,10 +251,10 @@ fn namespaces(ctx: &Ctx) -> Result<Vec<Check>> {
 fn disk(ctx: &Ctx, name: &'static str, directory: &Path) -> Result<Check> {
     let existing = directory.ancestors().find(|path| path.is_dir());
     let free = fs4::available_space(existing.unwrap_or(&ctx.root))?;
-    let found = format!("{} free at {}", ui::bytes(free), directory.display());
+    let found = format!("{} free at {}", text::bytes(free), directory.display());
     let hint = format!(
         "a full build needs about {}; `cargo xtask clean` says what can be removed",
-        ui::bytes(DISK)
+        text::bytes(DISK)
     );
     Ok(match free {
         DISK.. => Check::ok(name, found),

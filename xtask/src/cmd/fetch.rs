@@ -3,10 +3,10 @@
 use anyhow::Result;
 
 use crate::cli::FetchArgs;
+use crate::ctx::Ctx;
 use crate::document::{self, Fetched, WouldFetch};
 use crate::select;
-use factory_base::ctx::Ctx;
-use factory_base::ui;
+use factory_base::text;
 use factory_model::lock::Origin;
 use factory_nix::{MissingSource, Nix, fetch_sources, missing_sources};
 
@@ -84,7 +84,7 @@ fn report_missing(
         } else {
             format!("{} sources", sources.len())
         },
-        ui::bytes(total)
+        text::bytes(total)
     ))?;
     Ok(())
 }
@@ -95,12 +95,12 @@ fn table(sources: &[MissingSource]) -> String {
         .map(|source| {
             vec![
                 source.name.clone(),
-                source.size.map_or("?".to_owned(), ui::bytes),
+                source.size.map_or("?".to_owned(), text::bytes),
                 registry(source).to_owned(),
             ]
         })
         .collect();
-    ui::table(&["source", "size", "registry"], &rows, &[1])
+    text::table(&["source", "size", "registry"], &rows, &[1])
 }
 
 /// The first place that is asked.

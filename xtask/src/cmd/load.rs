@@ -3,10 +3,10 @@
 use anyhow::Result;
 
 use crate::cli::LoadArgs;
+use crate::ctx::Ctx;
 use crate::document::{self, Load};
 use crate::loading;
 use crate::realize;
-use factory_base::ctx::Ctx;
 use factory_base::error;
 use factory_verify::engine::Engine;
 

@@ -18,7 +18,7 @@ mod verify;
 use anyhow::Result;
 
 use crate::cli::Command;
-use factory_base::ctx::Ctx;
+use crate::ctx::Ctx;
 
 /// Runs the chosen subcommand.
 ///

@@ -10,14 +10,15 @@ use comfy_image::stream::Plan;
 use comfy_image::{Digest, Reference};
 
 use crate::cli::PushArgs;
+use crate::ctx::Ctx;
 use crate::document::{self, Attached, Pushed, PushedImage};
 use crate::exit::from_image;
 use crate::interruptible::Interruptible;
 use crate::realize::{self, Realized};
 use crate::select;
-use factory_base::ctx::Ctx;
+use crate::transfer::Transfer;
 use factory_base::error;
-use factory_base::ui::{self, Transfer};
+use factory_base::text;
 use factory_fetch::for_each;
 use oci_registry::Registry;
 
@@ -132,8 +133,8 @@ fn push(
             format!(
                 "{}, {} sent in {}",
                 pushed.reference,
-                ui::bytes(pushed.blob_bytes_sent),
-                ui::elapsed(start.elapsed())
+                text::bytes(pushed.blob_bytes_sent),
+                text::elapsed(start.elapsed())
             )
         },
     );
@@ -206,7 +207,10 @@ fn send(
          }| {
             let plan = Plan::open(&layer.name, &layer.blobs, store_root).map_err(from_image)?;
             registry.push_blob(&blob.diff_id, blob.size_bytes, &|out| {
-                let mut out = Interruptible { ctx, inner: out };
+                let mut out = Interruptible {
+                    cancel: ctx,
+                    inner: out,
+                };
                 let progress = |n_bytes| transfer.advance(n_bytes);
                 plan.write_blob(*number, blob, &mut out, &progress)
                     .map_err(from_image)

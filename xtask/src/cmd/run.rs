@@ -7,9 +7,9 @@ use anyhow::Result;
 use fs_err as fs;
 
 use crate::cli::RunArgs;
+use crate::ctx::Ctx;
 use crate::loading;
 use crate::realize;
-use factory_base::ctx::Ctx;
 use factory_base::error;
 use factory_base::process;
 use factory_verify::engine::{Engine, EngineKind};

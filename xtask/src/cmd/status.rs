@@ -6,12 +6,12 @@ use anyhow::Result;
 use comfy_image::layer::LayerSpec;
 
 use crate::cli::StatusArgs;
+use crate::ctx::Ctx;
 use crate::document::{self, LayerStatus, State, Status};
 use crate::estimate::{self, jobs};
 use crate::exit::from_image;
 use crate::select;
-use factory_base::ctx::Ctx;
-use factory_base::ui;
+use factory_base::text;
 use factory_model::layer::LayerName;
 use factory_nix::{Estimate, Graph, Nix, Times};
 
@@ -114,7 +114,7 @@ fn print(ctx: &Ctx, variant: String, reference: String, rows: Vec<Row>) -> Resul
         "still to do up to here",
     ];
     let table: Vec<Vec<String>> = status.layers.iter().map(cells).collect();
-    ctx.ui.data(ui::table(&head, &table, &[2, 3, 4]))?;
+    ctx.ui.data(text::table(&head, &table, &[2, 3, 4]))?;
     Ok(())
 }
 
@@ -124,7 +124,7 @@ fn cells(layer: &LayerStatus) -> Vec<String> {
     } else {
         format!(
             "{}, {}",
-            ui::count(layer.n_missing_sources, "source"),
+            text::count(layer.n_missing_sources, "source"),
             estimate::text(layer.estimate)
         )
     };
@@ -132,8 +132,8 @@ fn cells(layer: &LayerStatus) -> Vec<String> {
         layer.name.clone(),
         layer.state.text().to_owned(),
         layer.n_packages.map_or(String::new(), |n| n.to_string()),
-        layer.size_bytes.map_or(String::new(), ui::bytes),
-        ui::bytes(layer.cumulative_bytes),
+        layer.size_bytes.map_or(String::new(), text::bytes),
+        text::bytes(layer.cumulative_bytes),
         to_do,
     ]
 }

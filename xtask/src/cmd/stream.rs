@@ -9,13 +9,13 @@ use comfy_image::layout::{WriteOptions, write_layout};
 use comfy_image::stream::{write_docker_archive, write_oci_archive};
 
 use crate::cli::{ArchiveFormat, StreamArgs};
+use crate::ctx::Ctx;
 use crate::document::{self, Streamed};
 use crate::exit::from_image;
 use crate::interruptible::Interruptible;
 use crate::realize;
-use factory_base::ctx::Ctx;
+use crate::transfer::Transfer;
 use factory_base::error;
-use factory_base::ui::Transfer;
 
 pub(super) fn run(ctx: &Ctx, args: &StreamArgs) -> Result<()> {
     let selection = realize::selection(ctx, &args.variant, &args.layer, None)?;
@@ -75,7 +75,7 @@ pub(super) fn run(ctx: &Ctx, args: &StreamArgs) -> Result<()> {
     // Without the line buffer of `Stdout`, which would look for newlines in gigabytes.
     let mut file = File::from(stdout.as_fd().try_clone_to_owned()?);
     let mut out = Interruptible {
-        ctx,
+        cancel: ctx,
         inner: &mut file,
     };
     let written = match args.format {

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 use crate::cli::UpdateLocksArgs;
+use crate::ctx::Ctx;
 use crate::document::{self, CheckedLocks, UpdatedLocks};
-use factory_base::ctx::Ctx;
 use factory_base::error;
 use factory_base::fs::Lock;
 use factory_model::list;

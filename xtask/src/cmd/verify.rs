@@ -7,13 +7,13 @@ use anyhow::Result;
 use chrono::{DateTime, SecondsFormat, Utc};
 
 use crate::cli::{Runtime, VerifyArgs};
+use crate::ctx::Ctx;
 use crate::document::{self, ListedCheck, ListedChecks};
 use crate::loading;
 use crate::realize;
 use crate::select::{self, Variant};
-use factory_base::ctx::Ctx;
 use factory_base::error::{self, Explain as _};
-use factory_base::ui;
+use factory_base::text;
 use factory_model::layer::{self, LAST, LayerName};
 use factory_model::layers::Layers;
 use factory_resolve::python::{self, PackageName};
@@ -216,7 +216,7 @@ fn list(ctx: &Ctx, subject: &Subject, suite: &Suite) -> Result<()> {
     }
     let head = ["layer", "check", "limit (s)", "GPU", "proves"];
     let rows: Vec<Vec<String>> = checks.into_iter().map(cells).collect();
-    ctx.ui.data(ui::table(&head, &rows, &[2]))?;
+    ctx.ui.data(text::table(&head, &rows, &[2]))?;
     Ok(())
 }
 

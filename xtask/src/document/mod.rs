@@ -9,7 +9,7 @@ mod verify;
 use anyhow::Result;
 use serde::Serialize;
 
-use factory_base::ctx::Ctx;
+use crate::ctx::Ctx;
 
 pub use build::{
     Blob, Built, BuiltLayer, LayerStatus, PlannedBuild, PlannedSource, State, Status, WouldBuild,

@@ -196,7 +196,10 @@ fn err_drips_from_the_only_candidate() {
     let error = fetch_impatiently(&sandbox, &job).unwrap_err();
     let text = message(&error, &[&slow]);
     assert!(text.contains("SERVER0/x: too slow: "), "{text}");
-    assert_eq!(factory_base::error::kind_of(&error).exit_status(), 3);
+    assert_eq!(
+        factory_base::error::kind_of(&error),
+        factory_base::error::Kind::Environment
+    );
 }
 
 #[test]
@@ -341,7 +344,10 @@ fn err_a_page_that_is_no_page() {
         let error = indexes
             .locate(&sandbox.ctx, &http, "foo", "foo-1.whl", &Sha256::of(b""))
             .unwrap_err();
-        assert_eq!(factory_base::error::kind_of(&error).exit_status(), 3);
+        assert_eq!(
+            factory_base::error::kind_of(&error),
+            factory_base::error::Kind::Environment
+        );
         let text = message(&error, &[&server]);
         assert!(text.contains(&format!("SERVER0/{base}/foo/: ")), "{text}");
         assert!(text.contains("cannot be read: "), "{text}");

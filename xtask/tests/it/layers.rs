@@ -1,7 +1,5 @@
 //! A layer is a directory and one line of `layers/layers.toml`.
 
-use factory_base::error::kind_of;
-
 use crate::checkout_copy::Copy;
 use crate::support::shared_nix;
 
@@ -92,7 +90,10 @@ fn err_a_directory_without_its_line() {
     let copy = Copy::new();
     add_directory(&copy);
     let error = factory_resolve::layers(&copy.sandbox.ctx).unwrap_err();
-    assert_eq!(kind_of(&error).exit_status(), 2);
+    assert_eq!(
+        factory_base::error::kind_of(&error),
+        factory_base::error::Kind::BadInput
+    );
     assert_eq!(
         error.to_string(),
         "the directory `layers/13-extra` is no layer: `layers/layers.toml` does not name it"

@@ -32,4 +32,5 @@ mod tiny_image;
 mod update_locks;
 mod variants;
 mod verify;
+mod walls;
 mod wheels;

@@ -145,7 +145,10 @@ fn err_wrong_bytes_are_refused_in_the_registry_s_words() {
             "cannot push blob `{digest}` to `HOST/me/image`: `HOST/me/image`: the registry answers 400 Bad Request: {{\"code\": \"DIGEST_INVALID\"}}"
         )
     );
-    assert_eq!(factory_base::error::kind_of(&error).exit_status(), 3);
+    assert_eq!(
+        factory_base::error::kind_of(&error),
+        factory_base::error::Kind::Environment
+    );
 }
 
 #[test]
@@ -225,7 +228,10 @@ fn err_the_login_stays_on_this_machine() {
         text.ends_with("it wants the login sent unencrypted, to `auth.invalid`"),
         "{text}"
     );
-    assert_eq!(factory_base::error::kind_of(&error).exit_status(), 3);
+    assert_eq!(
+        factory_base::error::kind_of(&error),
+        factory_base::error::Kind::Environment
+    );
 }
 
 /// What a registry gets wrong is never called a bug of ours.
@@ -249,7 +255,7 @@ fn err_a_registry_that_talks_nonsense() {
     assert!(!errors.is_empty());
     for error in errors {
         let kind = factory_base::error::kind_of(&error);
-        assert_eq!(kind.exit_status(), 3, "{error:#}");
+        assert_eq!(kind, factory_base::error::Kind::Environment, "{error:#}");
     }
 }
 
@@ -283,7 +289,10 @@ fn err_not_a_repository() {
     let sandbox = Sandbox::new();
     for name in ["name", "owner/name"] {
         let error = Registry::open(&sandbox.ctx, name).err().unwrap();
-        assert_eq!(factory_base::error::kind_of(&error).exit_status(), 2);
+        assert_eq!(
+            factory_base::error::kind_of(&error),
+            factory_base::error::Kind::BadInput
+        );
     }
 }
 

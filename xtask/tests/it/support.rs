@@ -1,9 +1,9 @@
 //! A context whose directories are temporary.
 
-use factory_base::ctx::Ctx;
-use factory_base::ui::Ui;
 use factory_nix::Nix;
 use tempfile::TempDir;
+use xtask::ctx::Ctx;
+use xtask::ui::Ui;
 
 use crate::skips::skip;
 
@@ -65,8 +65,8 @@ fn find_nix() -> &'static Result<Nix, String> {
             Ok(nix) => Ok(nix),
             Err(error) => {
                 assert_eq!(
-                    factory_base::error::kind_of(&error).exit_status(),
-                    3,
+                    factory_base::error::kind_of(&error),
+                    factory_base::error::Kind::Environment,
                     "{error:#}"
                 );
                 Err(format!("no Nix can be had here: {error:#}"))

@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use clap::Parser as _;
-use factory_base::ctx::Ctx;
 use factory_base::error::{Kind, kind_of};
-use factory_base::ui::Ui;
 use factory_model::layers::Layers;
 use factory_model::lock;
 use xtask::cli::Cli;
+use xtask::ctx::Ctx;
+use xtask::ui::Ui;
 
 use crate::support::Sandbox;
 

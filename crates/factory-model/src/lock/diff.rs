@@ -110,7 +110,7 @@ impl Diff {
 impl fmt::Display for Diff {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sign = if self.size_change < 0 { "-" } else { "+" };
-        let mut size = factory_base::ui::bytes(self.size_change.unsigned_abs());
+        let mut size = factory_base::text::bytes(self.size_change.unsigned_abs());
         if self.n_unknown_sizes > 0 {
             size.push_str(&format!(", and {} of unknown size", self.n_unknown_sizes));
         }

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context as _, Result};
 
-use crate::error;
-use crate::run::{Bar, Cancel, Directories, Look, Network, Report};
 use crate::ui::Ui;
+use factory_base::error;
+use factory_base::run::{Bar, Cancel, Directories, Look, Network, Report};
 
 /// Name of the directories under the user's cache and data homes.
 const DIRECTORY: &str = "comfyui-image-factory";
@@ -161,7 +161,7 @@ fn find_root() -> Result<PathBuf> {
     if let Some(found) = here.ancestors().find(|path| is_root(path)) {
         return Ok(found.to_owned());
     }
-    let compiled = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let compiled = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
     if is_root(&compiled) {
         return Ok(fs_err::canonicalize(compiled)?);
     }

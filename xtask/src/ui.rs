@@ -6,9 +6,8 @@ use std::io::{IsTerminal as _, Write as _};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::error::{self, Kind};
-use crate::run::{Bar, Look, Report};
-pub use crate::text::{bytes, count, elapsed, shorten, table};
+use factory_base::error::{self, Kind};
+use factory_base::run::{Bar, Look, Report};
 
 /// Owns both streams, colour, quiet mode and the progress area.
 #[derive(Debug)]
@@ -44,16 +43,6 @@ impl Ui {
     /// Whether bars are drawn; otherwise print plain lines.
     pub fn is_live(&self) -> bool {
         self.live
-    }
-
-    /// Whether `--verbose` was given.
-    pub fn is_verbose(&self) -> bool {
-        self.verbose
-    }
-
-    /// The area that bars are added to.
-    pub fn bars(&self) -> &MultiProgress {
-        &self.bars
     }
 
     /// A status line on stderr; silenced by `--quiet`.
@@ -212,37 +201,5 @@ impl Drop for Drawn {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
         self.area.remove(&self.bar);
-    }
-}
-
-/// A stream of bytes under way: a bar on a terminal, one line elsewhere.
-#[derive(Debug)]
-pub struct Transfer {
-    bar: Option<Box<dyn Bar>>,
-}
-
-impl Transfer {
-    /// Says what is transferred, and how much it will be.
-    pub fn start(report: &dyn Report, verb: &str, what: &str, n_bytes: u64) -> Self {
-        let bar = if report.is_live() {
-            let message = format!("{verb:>12} {what}");
-            Some(report.bar(Look::Stream, Some(n_bytes), &message))
-        } else {
-            report.step(verb, &format!("{what}, {}", bytes(n_bytes)));
-            None
-        };
-        Self { bar }
-    }
-
-    /// More bytes went through.
-    pub fn advance(&self, n_bytes: u64) {
-        if let Some(bar) = &self.bar {
-            bar.advance(n_bytes);
-        }
-    }
-
-    /// Takes the bar off the screen.
-    pub fn finish(self) {
-        drop(self);
     }
 }
