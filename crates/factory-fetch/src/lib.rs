@@ -2,7 +2,6 @@
 
 mod apt;
 mod context;
-pub mod deb;
 mod download;
 mod error;
 pub mod git;

@@ -8,7 +8,7 @@ use super::download::Downloader;
 use super::error::Error;
 use super::job::{Done, Job};
 use super::progress::Progress;
-use super::{deb, git, nar};
+use super::{git, nar};
 use factory_base::error::{self, Explain as _};
 use factory_base::fs::remove_tree;
 use factory_model::lock::Origin;
@@ -107,7 +107,7 @@ impl Downloader<'_> {
         // `usr/bin/busybox` becomes `bin/busybox`, where store paths keep programs.
         let place = root.join(member.strip_prefix("usr/").unwrap_or(member));
         fs_err::create_dir_all(place.parent().context("a member without a directory")?)?;
-        deb::extract_member(&deb.destination, member, &place)?;
+        deb_unpack::extract_member(&deb.destination, member, &place)?;
         fs_err::remove_file(&deb.destination)?;
         Ok(Brought {
             n_bytes: done.bytes_fetched,

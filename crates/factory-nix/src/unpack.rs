@@ -9,7 +9,6 @@ use xshell::{Shell, cmd};
 use super::{Context, Error};
 use factory_base::error::Explain as _;
 use factory_base::process;
-use factory_fetch::deb;
 
 /// Where Debian puts libraries on the one platform we build on.
 const LIBRARIES: &str = "usr/lib/x86_64-linux-gnu";
@@ -31,7 +30,7 @@ pub(super) fn unpack_seed(debs: &[PathBuf], busybox: &Path) -> Result<()> {
     };
     fs_err::create_dir_all(busybox.parent().context("a seed without a directory")?)?;
     let unfinished = busybox.with_extension("part");
-    deb::extract_member(deb, "usr/bin/busybox", &unfinished)?;
+    deb_unpack::extract_member(deb, "usr/bin/busybox", &unfinished)?;
     fs_err::rename(&unfinished, busybox)?;
     Ok(())
 }
@@ -44,7 +43,7 @@ pub(super) fn unpack_nix(ctx: &dyn Context, debs: &[PathBuf], root: &Path) -> Re
     factory_fetch::for_each(
         debs,
         std::thread::available_parallelism().map_or(2, Into::into),
-        |path| deb::unpack(path, unfinished.path(), &is_needed),
+        |path| deb_unpack::unpack(path, unfinished.path(), &is_needed),
         |_, result| {
             ctx.check_interrupted()?;
             result

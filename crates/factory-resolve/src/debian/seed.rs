@@ -13,8 +13,8 @@ use super::apt::download;
 use crate::Context;
 use crate::committed::{self, Checked};
 use factory_base::error;
+use factory_fetch::Mirrors;
 use factory_fetch::nar_hash;
-use factory_fetch::{Mirrors, deb};
 use factory_model::lock::{DebianLock, DebianPackage, Sealed, Sha256};
 
 /// Its name below `package-lists/locks`.
@@ -91,7 +91,7 @@ fn compute(package: &DebianPackage) -> Result<SeedLock> {
     let bin = work.path().join("tree/bin");
     fs_err::create_dir_all(&bin)?;
     let program = bin.join(MEMBER.rsplit('/').next().unwrap_or(MEMBER));
-    deb::extract_member(&file, MEMBER, &program)?;
+    deb_unpack::extract_member(&file, MEMBER, &program)?;
     fs_err::set_permissions(&program, std::fs::Permissions::from_mode(0o755))?;
     let hash = nar_hash(&work.path().join("tree"))?;
     Ok(SeedLock {

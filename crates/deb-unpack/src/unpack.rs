@@ -1,7 +1,4 @@
-//! Unpacks Debian binary packages (deb(5)): an ar archive with one compressed tar of files.
-//!
-//! The packages are hash-checked before this; the refusals here guard against a lock that
-//! was made from a hostile archive.
+//! The members of a package, written below a root that none of them can leave.
 
 use std::io::{self, BufReader, Read};
 use std::path::{Component, Path, PathBuf};
@@ -9,7 +6,10 @@ use std::path::{Component, Path, PathBuf};
 use anyhow::{Context as _, Result};
 use tar::EntryType;
 
-use factory_base::error::bad_input;
+use factory_base::error::{Explain as _, Failure};
+
+use crate::error::Error;
+use crate::limited::Limited;
 
 /// The largest package we use unpacks to less than 1 GB; more than this is a bomb.
 const MAX_UNPACKED: u64 = 8 << 30;
@@ -39,7 +39,7 @@ pub fn extract_member(deb: &Path, member: &str, destination: &Path) -> Result<()
             }
             return write_file(&mut entry, destination);
         }
-        Err(bad_input(format!("it has no regular file `{member}`")).into())
+        Err(refused(Error::NoRegularFile(member.to_owned())).into())
     })
 }
 
@@ -52,12 +52,6 @@ fn with_data<T>(deb: &Path, work: impl FnOnce(Box<dyn Read + '_>) -> Result<T>) 
             let Some(compression) = name.strip_prefix("data.tar") else {
                 continue;
             };
-            let limited = |reader: Box<dyn Read>| -> Box<dyn Read> {
-                Box::new(Limited {
-                    reader,
-                    left: MAX_UNPACKED,
-                })
-            };
             // The ar entry borrows the archive; the decoders want to own their input.
             let size = usize::try_from(entry.header().size())?;
             let mut bytes = Vec::with_capacity(size.min(1 << 28));
@@ -69,15 +63,15 @@ fn with_data<T>(deb: &Path, work: impl FnOnce(Box<dyn Read + '_>) -> Result<T>) 
                 ".gz" => Box::new(flate2::read::MultiGzDecoder::new(bytes)),
                 ".zst" => Box::new(
                     ruzstd::decoding::StreamingDecoder::new(bytes)
-                        .map_err(|source| bad_input(format!("bad zstd data: {source}")))?,
+                        .map_err(|source| refused(Error::BadZstd(source.to_string())))?,
                 ),
                 other => {
-                    return Err(bad_input(format!("its compression `{other}` is not known")).into());
+                    return Err(refused(Error::UnknownCompression(other.to_owned())).into());
                 }
             };
-            return work(limited(reader));
+            return work(Box::new(Limited::new(reader, MAX_UNPACKED)));
         }
-        Err(bad_input("it has no `data.tar` member").into())
+        Err(refused(Error::NoData).into())
     };
     run().with_context(|| format!("cannot unpack `{}`", deb.display()))
 }
@@ -123,15 +117,16 @@ fn unpack_member(entry: &mut tar::Entry<'_, impl Read>, root: &Path, path: &str)
             let link = link_name(entry, path)?;
             let link = link
                 .to_str()
-                .ok_or_else(|| bad_input(format!("member `{path}` links to a non-UTF-8 name")))?;
+                .ok_or_else(|| refused(Error::LinkNotUtf8(path.to_owned())))?;
             let source = inside(root, &clean(link)?)?;
             let is_file = source
                 .symlink_metadata()
                 .is_ok_and(|metadata| metadata.is_file());
             if !is_file {
-                return Err(bad_input(format!(
-                    "member `{path}` is a hard link to `{link}`, which is no file of this package"
-                ))
+                return Err(refused(Error::HardLink {
+                    member: path.to_owned(),
+                    link: link.to_owned(),
+                })
                 .into());
             }
             if is_real(&target) {
@@ -140,9 +135,10 @@ fn unpack_member(entry: &mut tar::Entry<'_, impl Read>, root: &Path, path: &str)
             fs_err::hard_link(source, &target)?;
         }
         kind => {
-            return Err(bad_input(format!(
-                "member `{path}` is a device node or another special file ({kind:?})"
-            ))
+            return Err(refused(Error::Special {
+                member: path.to_owned(),
+                kind: format!("{kind:?}"),
+            })
             .into());
         }
     }
@@ -162,19 +158,15 @@ fn write_file(entry: &mut tar::Entry<'_, impl Read>, target: &Path) -> Result<()
 fn link_name(entry: &tar::Entry<'_, impl Read>, path: &str) -> Result<PathBuf> {
     Ok(entry
         .link_name()?
-        .ok_or_else(|| bad_input(format!("member `{path}` is a link without a target")))?
+        .ok_or_else(|| refused(Error::NoTarget(path.to_owned())))?
         .into_owned())
 }
 
 /// The member's path without leading `./` and trailing `/`; empty for the root itself.
 fn member_path(entry: &tar::Entry<'_, impl Read>) -> Result<String> {
     let bytes = entry.path_bytes();
-    let text = std::str::from_utf8(&bytes).map_err(|_| {
-        bad_input(format!(
-            "member `{}` has a name that is not UTF-8",
-            String::from_utf8_lossy(&bytes)
-        ))
-    })?;
+    let text = std::str::from_utf8(&bytes)
+        .map_err(|_| refused(Error::NotUtf8(String::from_utf8_lossy(&bytes).into_owned())))?;
     clean(text)
 }
 
@@ -185,10 +177,10 @@ fn clean(text: &str) -> Result<String> {
             Component::CurDir => {}
             Component::Normal(part) => parts.push(part.to_string_lossy().into_owned()),
             Component::RootDir | Component::Prefix(_) => {
-                return Err(bad_input(format!("member `{text}` has an absolute path")).into());
+                return Err(refused(Error::Absolute(text.to_owned())).into());
             }
             Component::ParentDir => {
-                return Err(bad_input(format!("member `{text}` leaves its root with `..`")).into());
+                return Err(refused(Error::Parent(text.to_owned())).into());
             }
         }
     }
@@ -209,10 +201,11 @@ fn inside(root: &Path, path: &str) -> Result<PathBuf> {
                     .ok()
                     .filter(|real| real.starts_with(root));
                 directory = real.ok_or_else(|| {
-                    bad_input(format!(
-                        "member `{path}` goes through the link `{}`, which leaves the root",
-                        next.strip_prefix(root).unwrap_or(&next).display()
-                    ))
+                    let link = next.strip_prefix(root).unwrap_or(&next);
+                    refused(Error::ThroughLink {
+                        member: path.to_owned(),
+                        link: link.display().to_string(),
+                    })
                 })?;
                 continue;
             }
@@ -223,30 +216,15 @@ fn inside(root: &Path, path: &str) -> Result<PathBuf> {
     Ok(directory.join(name))
 }
 
+fn refused(error: Error) -> Failure {
+    error.failure()
+}
+
 /// Another thread may unpack a package with the same directory into this root.
 fn create_directory(path: &Path) -> Result<()> {
     match fs_err::create_dir(path) {
         Err(source) if source.kind() != io::ErrorKind::AlreadyExists => Err(source.into()),
         _ => Ok(()),
-    }
-}
-
-/// Ends with an error, not silently, when more than `left` bytes come.
-struct Limited<R> {
-    reader: R,
-    left: u64,
-}
-
-impl<R: Read> Read for Limited<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.reader.read(buffer)?;
-        self.left = self.left.checked_sub(count as u64).ok_or_else(|| {
-            io::Error::other(format!(
-                "it unpacks to more than {}",
-                factory_base::text::bytes(MAX_UNPACKED)
-            ))
-        })?;
-        Ok(count)
     }
 }
 
@@ -369,15 +347,5 @@ mod tests {
             message(&[entry(EntryType::Char, "./dev/null", "", b"")]),
             @"member `dev/null` is a device node or another special file (Char)"
         );
-    }
-
-    #[test]
-    fn err_bomb() {
-        let mut reader = Limited {
-            reader: io::repeat(0).take(100),
-            left: 10,
-        };
-        let error = io::copy(&mut reader, &mut io::sink()).unwrap_err();
-        insta::assert_snapshot!(error.to_string(), @"it unpacks to more than 8.6 GB");
     }
 }

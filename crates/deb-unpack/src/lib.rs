@@ -1,0 +1,11 @@
+//! Unpacks Debian binary packages (deb(5)): an ar archive with one compressed tar of files.
+//!
+//! The packages are hash-checked before this; the refusals here guard against a lock that
+//! was made from a hostile archive.
+
+mod error;
+mod limited;
+mod unpack;
+
+pub use error::Error;
+pub use unpack::{extract_member, unpack};
