@@ -12,6 +12,7 @@ mod estimate;
 pub mod exit;
 mod interruptible;
 mod loading;
+mod lock_diff;
 mod realize;
 mod removal;
 mod reproducible;

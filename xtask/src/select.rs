@@ -108,7 +108,7 @@ fn choose(file: &VariantsFile, wanted: Option<&str>) -> Result<String, Failure> 
     }
     let failure = error::bad_input(format!("there is no variant `{wanted}`"));
     let names = file.variant.keys().map(String::as_str);
-    let failure = match nearest(wanted, names) {
+    let failure = match nearest(wanted, names).first() {
         Some(name) => failure.hint(format!("the nearest name is `{name}`")),
         None => failure,
     };
@@ -132,7 +132,16 @@ pub(crate) fn layers(ctx: &Ctx) -> Result<Vec<LayerName>> {
 
 /// The layer that the user means.
 pub(crate) fn layer(ctx: &Ctx, text: &str) -> Result<LayerName> {
-    Ok(layer::find(&layers(ctx)?, text)?.clone())
+    layer_of(&layers(ctx)?, text)
+}
+
+/// The one of these layers that the user means.
+pub(crate) fn layer_of(known: &[LayerName], text: &str) -> Result<LayerName> {
+    let found = layer::find(known, text).map_err(|unknown| {
+        let failure = error::bad_input(unknown.to_string());
+        unknown.hints().into_iter().fold(failure, Failure::hint)
+    })?;
+    Ok(found.clone())
 }
 
 #[cfg(test)]

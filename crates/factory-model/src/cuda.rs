@@ -69,21 +69,29 @@ impl TryFrom<String> for CudaArchitecture {
     }
 }
 
+/// A list of architectures that nothing can be compiled for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ListError {
+    /// It is empty.
+    #[error("no CUDA architecture is named")]
+    Empty,
+    /// One of them is there twice; with and without PTX is twice.
+    #[error("the CUDA architecture {0} is named twice")]
+    Twice(String),
+}
+
 /// Checks a list of architectures: not empty, none twice (with and without PTX is twice).
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn check_list(architectures: &[CudaArchitecture]) -> Result<(), String> {
+pub fn check_list(architectures: &[CudaArchitecture]) -> Result<(), ListError> {
     if architectures.is_empty() {
-        return Err("no CUDA architecture is named".to_owned());
+        return Err(ListError::Empty);
     }
     for (index, architecture) in architectures.iter().enumerate() {
         let same = |other: &CudaArchitecture| other.capability == architecture.capability;
         if architectures[..index].iter().any(same) {
-            return Err(format!(
-                "the CUDA architecture {} is named twice",
-                architecture.capability
-            ));
+            return Err(ListError::Twice(architecture.capability.clone()));
         }
     }
     Ok(())
@@ -119,11 +127,13 @@ mod tests {
     #[test]
     fn err_lists() {
         assert_eq!(
-            check_list(&[]).unwrap_err(),
+            check_list(&[]).unwrap_err().to_string(),
             "no CUDA architecture is named"
         );
         assert_eq!(
-            check_list(&list(&["9.0", "9.0+PTX"])).unwrap_err(),
+            check_list(&list(&["9.0", "9.0+PTX"]))
+                .unwrap_err()
+                .to_string(),
             "the CUDA architecture 9.0 is named twice"
         );
     }

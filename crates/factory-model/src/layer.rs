@@ -8,7 +8,6 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::nearest::nearest;
-use factory_base::error::{self, Failure};
 
 /// One of the layers: its number is the only source of order.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -82,11 +81,33 @@ impl TryFrom<String> for LayerName {
 /// The word for the last layer, the whole image.
 pub const LAST: &str = "last";
 
+/// What a user calls a layer, and no layer is called.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("there is no layer `{text}`")]
+pub struct UnknownLayer {
+    text: String,
+    nearest: Option<LayerName>,
+    known: Vec<LayerName>,
+}
+
+impl UnknownLayer {
+    /// The nearest name, and all there are.
+    pub fn hints(&self) -> Vec<String> {
+        let near = self.nearest.iter();
+        let mut hints: Vec<String> = near
+            .map(|layer| format!("the nearest name is `{layer}`"))
+            .collect();
+        let names: Vec<String> = self.known.iter().map(LayerName::to_string).collect();
+        hints.push(format!("the layers are `{}`", names.join("`, `")));
+        hints
+    }
+}
+
 /// Finds the layer that a user means: `layer05`, `05`, `5`, `05-pak3` or `last`.
 ///
 /// # Errors
-/// No such layer; the hint names the layers and the nearest one.
-pub fn find<'a>(known: &'a [LayerName], text: &str) -> Result<&'a LayerName, Failure> {
+/// No such layer; the error knows the layers and the nearest one.
+pub fn find<'a>(known: &'a [LayerName], text: &str) -> Result<&'a LayerName, UnknownLayer> {
     let wanted = text.trim().trim_end_matches('/');
     let wanted = wanted.strip_prefix("layers/").unwrap_or(wanted);
     let wanted = wanted.strip_prefix("layer").unwrap_or(wanted);
@@ -95,23 +116,19 @@ pub fn find<'a>(known: &'a [LayerName], text: &str) -> Result<&'a LayerName, Fai
         Err(_) if wanted == LAST => known.last(),
         Err(_) => known.iter().find(|layer| layer.to_string() == wanted),
     };
-    found.ok_or_else(|| {
-        let failure = error::bad_input(format!("there is no layer `{text}`"));
-        let names: Vec<String> = known.iter().map(LayerName::to_string).collect();
-        // The part that people remember is the name; the whole is for a misread number.
-        let name_of = |text: &str| {
-            text.trim_start_matches(|c: char| c.is_ascii_digit() || c == '-')
-                .to_owned()
-        };
-        let bare: Vec<String> = known.iter().map(|layer| layer.name.clone()).collect();
-        let near = nearest(&name_of(wanted), bare.iter().map(String::as_str))
-            .and_then(|name| known.iter().find(|layer| layer.name == name));
-        let failure = match near {
-            Some(layer) => failure.hint(format!("the nearest name is `{layer}`")),
-            None => failure,
-        };
-        failure.hint(format!("the layers are `{}`", names.join("`, `")))
+    found.ok_or_else(|| UnknownLayer {
+        text: text.to_owned(),
+        nearest: nearest_layer(known, wanted).cloned(),
+        known: known.to_vec(),
     })
+}
+
+/// The part that people remember is the name; the whole is for a misread number.
+fn nearest_layer<'a>(known: &'a [LayerName], wanted: &str) -> Option<&'a LayerName> {
+    let name = wanted.trim_start_matches(|c: char| c.is_ascii_digit() || c == '-');
+    let names = known.iter().map(|layer| layer.name.as_str());
+    let near = *nearest(name, names).first()?;
+    known.iter().find(|layer| layer.name == near)
 }
 
 #[cfg(test)]
@@ -167,7 +184,7 @@ mod tests {
     fn err_unknown_layer() {
         let show = |text: &str| {
             let failure = find(&known(), text).unwrap_err();
-            format!("{failure}\n{}", failure.hints.join("\n"))
+            format!("{failure}\n{}", failure.hints().join("\n"))
         };
         insta::assert_snapshot!(show("layer13"), @r"
         there is no layer `layer13`

@@ -38,6 +38,39 @@ pub struct Layer {
     pub stage: String,
 }
 
+/// What is wrong in `layers/layers.toml`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LayersError {
+    /// It is not TOML, or says something else.
+    #[error(transparent)]
+    Toml(#[from] toml::de::Error),
+    /// It is of another version.
+    #[error(transparent)]
+    Version(#[from] schema::OtherVersion),
+    /// There would be no image.
+    #[error("no layer is named")]
+    Empty,
+    /// Names count from 01.
+    #[error("`{name}` is layer {place:02} by its place, and must be called so")]
+    OutOfPlace {
+        /// What it is called.
+        name: LayerName,
+        /// Where it stands.
+        place: usize,
+    },
+    /// A role is given to a name that stands for nothing.
+    #[error("{key} names `{name}`, which is no layer")]
+    NoLayer {
+        /// `cuda` or `cuda_metadata`.
+        key: &'static str,
+        /// What it names.
+        name: LayerName,
+    },
+    /// A list feeds two layers.
+    #[error("the list `{0}` is named twice")]
+    ListTwice(String),
+}
+
 impl Layers {
     /// Where the file is, from the checkout's root.
     pub const FILE: &str = "layers/layers.toml";
@@ -46,29 +79,28 @@ impl Layers {
     ///
     /// # Errors
     /// What is wrong in it: not TOML, names that do not count from 01, a list of two layers.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let file: Self = toml::from_str(text).map_err(|error| error.to_string())?;
+    pub fn parse(text: &str) -> Result<Self, LayersError> {
+        let file: Self = toml::from_str(text)?;
         schema::check(file.schema_version)?;
         if file.layers.is_empty() {
-            return Err("no layer is named".to_owned());
+            return Err(LayersError::Empty);
         }
         for (place, layer) in (1_usize..).zip(&file.layers) {
             if usize::from(layer.name.number()) != place {
-                return Err(format!(
-                    "`{}` is layer {place:02} by its place, and must be called so",
-                    layer.name
-                ));
+                let name = layer.name.clone();
+                return Err(LayersError::OutOfPlace { name, place });
             }
         }
         for (key, name) in [("cuda", &file.cuda), ("cuda_metadata", &file.cuda_metadata)] {
             if !file.layers.iter().any(|layer| layer.name == *name) {
-                return Err(format!("{key} names `{name}`, which is no layer"));
+                let name = name.clone();
+                return Err(LayersError::NoLayer { key, name });
             }
         }
         let mut lists = BTreeSet::new();
         for list in file.layers.iter().flat_map(|layer| &layer.lists) {
             if !lists.insert(list) {
-                return Err(format!("the list `{list}` is named twice"));
+                return Err(LayersError::ListTwice(list.clone()));
             }
         }
         Ok(file)
@@ -118,7 +150,7 @@ mod tests {
 
     const HEAD: &str = "schema_version = 1\ncuda = '01-low'\ncuda_metadata = '02-high'\n";
 
-    fn parse(layers: &str) -> Result<Layers, String> {
+    fn parse(layers: &str) -> Result<Layers, LayersError> {
         Layers::parse(&format!("{HEAD}layers = [{layers}]"))
     }
 
@@ -149,6 +181,7 @@ mod tests {
         insta::assert_snapshot!(reason(low), @"cuda_metadata names `02-high`, which is no layer");
         insta::assert_snapshot!(reason(&format!("{low}, {{ name = '02-high', lists = ['a.txt'], stage = 's' }}")), @"the list `a.txt` is named twice");
         insta::assert_snapshot!(reason(""), @"no layer is named");
-        assert!(reason("{ name = 'low', stage = 's' }").contains("`low` is not a layer name"));
+        let said = reason("{ name = 'low', stage = 's' }").to_string();
+        assert!(said.contains("`low` is not a layer name"), "{said}");
     }
 }

@@ -67,34 +67,23 @@ fn without_comment(line: &str) -> &str {
     &line[..end]
 }
 
-/// Turns faults into one failure that names them all.
-pub fn failure(faults: &[Fault]) -> factory_base::error::Failure {
-    let mut message = match faults.len() {
-        1 => "one line of the lists is wrong".to_owned(),
-        n => format!("{n} lines of the lists are wrong"),
-    };
-    for fault in faults {
-        message.push_str(&format!("\n  {fault}"));
+/// Lists that cannot be used: every fault in them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Faults(pub Vec<Fault>);
+
+impl fmt::Display for Faults {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.len() {
+            1 => formatter.write_str("one line of the lists is wrong")?,
+            n => write!(formatter, "{n} lines of the lists are wrong")?,
+        }
+        self.0
+            .iter()
+            .try_for_each(|fault| write!(formatter, "\n  {fault}"))
     }
-    factory_base::error::bad_input(message)
 }
 
-/// The names closest to `name`, at most three, at most a third of its length away.
-pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
-    let limit = (name.chars().count() / 3).max(2);
-    let mut found: Vec<(usize, &str)> = known
-        .into_iter()
-        .map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate))
-        .filter(|(distance, _)| (1..=limit).contains(distance))
-        .collect();
-    found.sort_unstable();
-    found.dedup();
-    found
-        .into_iter()
-        .take(3)
-        .map(|(_, candidate)| candidate)
-        .collect()
-}
+impl std::error::Error for Faults {}
 
 #[cfg(test)]
 mod tests {
@@ -115,9 +104,21 @@ mod tests {
     }
 
     #[test]
-    fn ok_nearest() {
-        assert_eq!(nearest("numppy", ["numpy", "torch"]), ["numpy"]);
-        assert!(nearest("zzzz", ["numpy"]).is_empty());
+    fn err_faults_name_them_all() {
+        let fault = |line| Fault {
+            file: "x.txt".into(),
+            line,
+            column: 2,
+            reason: "no".into(),
+        };
+        assert_eq!(
+            Faults(vec![fault(1)]).to_string(),
+            "one line of the lists is wrong\n  x.txt:1:2: no"
+        );
+        assert_eq!(
+            Faults(vec![fault(1), fault(7)]).to_string(),
+            "2 lines of the lists are wrong\n  x.txt:1:2: no\n  x.txt:7:2: no"
+        );
     }
 
     proptest! {

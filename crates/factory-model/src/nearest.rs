@@ -1,17 +1,24 @@
-//! The name a user probably meant.
+//! The names a user probably meant.
 
-/// The candidate with the fewest edits, if these are few enough to be a slip.
-pub fn nearest<'a>(wanted: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+/// As many are named.
+const MOST: usize = 3;
+
+/// The candidates with the fewest edits, if these are few enough to be a slip; the nearest
+/// first, letter case ignored. A candidate that is the name itself is one of them.
+pub fn nearest<'a>(wanted: &str, candidates: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
     let wanted = wanted.to_lowercase();
-    candidates
+    let mut found: Vec<(usize, &str)> = candidates
         .into_iter()
         .map(|candidate| {
             let distance = strsim::damerau_levenshtein(&wanted, &candidate.to_lowercase());
             (distance, candidate)
         })
         .filter(|(distance, candidate)| *distance <= candidate.len().max(wanted.len()).div_ceil(3))
-        .min()
-        .map(|(_, candidate)| candidate)
+        .collect();
+    found.sort_unstable();
+    found.dedup();
+    let names = found.into_iter().map(|(_, candidate)| candidate);
+    names.take(MOST).collect()
 }
 
 #[cfg(test)]
@@ -21,9 +28,24 @@ mod tests {
     #[test]
     fn ok_slips() {
         let names = ["megapak", "slim", "pt210", "gil"];
-        assert_eq!(nearest("slmi", names), Some("slim"));
-        assert_eq!(nearest("MegaPack", names), Some("megapak"));
-        assert_eq!(nearest("unrelated", names), None);
-        assert_eq!(nearest("", names), None);
+        assert_eq!(nearest("slmi", names), ["slim"]);
+        assert_eq!(nearest("MegaPack", names), ["megapak"]);
+        assert_eq!(nearest("numppy", ["numpy", "torch"]), ["numpy"]);
+        for wanted in ["unrelated", "", "zzzz"] {
+            assert!(nearest(wanted, names).is_empty(), "{wanted}");
+        }
+    }
+
+    #[test]
+    fn ok_the_nearest_first_and_no_more_than_three() {
+        let names = [
+            "torch-d",
+            "torch-abc",
+            "torch",
+            "torch-d",
+            "torch-e",
+            "torch-f",
+        ];
+        assert_eq!(nearest("torch", names), ["torch", "torch-d", "torch-e"]);
     }
 }

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 
-use crate::Context;
-use factory_base::error::{self, Failure};
+use crate::context::Context;
+use crate::error::Error;
+use factory_base::error::Explain as _;
 use factory_model::layers::Layers;
 
 /// The layers of the checkout; each is a directory, and no directory is left over.
@@ -14,9 +15,12 @@ use factory_model::layers::Layers;
 /// `layers/layers.toml` cannot be read or is wrong, or does not agree with the directories.
 pub fn layers(ctx: &dyn Context) -> Result<Layers> {
     let text = fs_err::read_to_string(ctx.root().join(Layers::FILE))?;
-    let layers = Layers::parse(&text)
-        .map_err(|reason| error::bad_input(format!("`{}`: {reason}", Layers::FILE)))?;
-    check(&layers, &directories(ctx)?)?;
+    let layers = Layers::parse(&text).map_err(|problem| {
+        let file = Layers::FILE.to_owned();
+        let problem = problem.to_string();
+        Error::BadFile { file, problem }.failure()
+    })?;
+    check(&layers, &directories(ctx)?).map_err(|error| error.failure())?;
     Ok(layers)
 }
 
@@ -31,7 +35,7 @@ fn directories(ctx: &dyn Context) -> Result<BTreeSet<String>> {
         let name = entry.file_name();
         let name = name
             .to_str()
-            .with_context(|| format!("`{}` is not UTF-8", entry.path().display()))?;
+            .ok_or_else(|| Error::NotUtf8 { path: entry.path() }.failure())?;
         // Editors' own directories are not layers.
         if name.starts_with(|character: char| character.is_ascii_digit()) {
             names.insert(name.to_owned());
@@ -40,21 +44,13 @@ fn directories(ctx: &dyn Context) -> Result<BTreeSet<String>> {
     Ok(names)
 }
 
-fn check(layers: &Layers, directories: &BTreeSet<String>) -> Result<(), Failure> {
+fn check(layers: &Layers, directories: &BTreeSet<String>) -> Result<(), Error> {
     let named: BTreeSet<String> = layers.iter().map(|one| one.name.to_string()).collect();
-    if let Some(missing) = named.difference(directories).next() {
-        return Err(error::bad_input(format!(
-            "`{}` names `{missing}`, but there is no directory `layers/{missing}`",
-            Layers::FILE
-        ))
-        .hint("make the directory with a `flake.nix` as its neighbours have, or remove the line"));
+    if let Some(name) = named.difference(directories).next().cloned() {
+        return Err(Error::NoLayerDirectory { name });
     }
-    if let Some(unnamed) = directories.difference(&named).next() {
-        return Err(error::bad_input(format!(
-            "the directory `layers/{unnamed}` is no layer: `{}` does not name it",
-            Layers::FILE
-        ))
-        .hint("add its line, in its place"));
+    if let Some(name) = directories.difference(&named).next().cloned() {
+        return Err(Error::UnnamedLayerDirectory { name });
     }
     Ok(())
 }
@@ -73,7 +69,7 @@ mod tests {
             let names = names.iter().map(|name| (*name).to_owned()).collect();
             match check(&layers, &names) {
                 Ok(()) => "they agree".to_owned(),
-                Err(failure) => format!("{failure}\n{}", failure.hints.join("\n")),
+                Err(failure) => format!("{failure}\n{}", failure.hints().join("\n")),
             }
         };
         assert_eq!(say(&["01-low"]), "they agree");

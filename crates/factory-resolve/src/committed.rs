@@ -3,8 +3,9 @@
 use anyhow::{Context as _, Result};
 use serde::de::DeserializeOwned;
 
-use crate::Context;
-use factory_base::error;
+use crate::context::Context;
+use crate::error::Error;
+use factory_base::error::Explain as _;
 use factory_model::lock::{self, Sealed};
 
 /// Locks that are not right, by their path below `package-lists/locks`, without `.toml`.
@@ -53,8 +54,8 @@ pub(crate) fn read<T: DeserializeOwned>(
     }
     let text = fs_err::read_to_string(&path)?;
     let found = lock::parse(&text).with_context(|| {
-        error::bad_input(format!("cannot read the lock `{}`", path.display()))
-            .hint("restore it from git, or delete it and run `cargo xtask update-locks`")
+        let path = path.clone();
+        Error::BadLock { path }.failure()
     })?;
     Ok(Some(found))
 }

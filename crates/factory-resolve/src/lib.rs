@@ -4,8 +4,10 @@ mod checkout;
 mod committed;
 mod context;
 pub mod debian;
+mod error;
 pub mod python;
 
 pub use checkout::layers;
 pub use committed::Checked;
 pub use context::Context;
+pub use error::{Error, Problem};

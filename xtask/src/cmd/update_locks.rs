@@ -8,10 +8,11 @@ use anyhow::Result;
 use crate::cli::UpdateLocksArgs;
 use crate::ctx::Ctx;
 use crate::document::{self, CheckedLocks, UpdatedLocks};
+use crate::lock_diff;
 use factory_base::error;
 use factory_base::fs::Lock;
-use factory_model::list;
 use factory_model::lock::{self, Diff};
+use factory_model::nearest::nearest;
 use factory_resolve::Checked;
 use factory_resolve::debian;
 use factory_resolve::python;
@@ -94,7 +95,7 @@ fn check_names(ctx: &Ctx, names: &[String]) -> Result<()> {
     let Some(unknown) = names.iter().find(|name| !known.contains(*name)) else {
         return Ok(());
     };
-    let near = list::nearest(unknown, known.iter().map(String::as_str));
+    let near = nearest(unknown, known.iter().map(String::as_str));
     let near = match near.as_slice() {
         [] => String::new(),
         near => format!("; nearest: {}", near.join(", ")),
@@ -178,7 +179,7 @@ fn report(ctx: &Ctx, args: &UpdateLocksArgs, mut changed: Vec<Diff>) -> Result<(
         return document::print(ctx, &updated);
     }
     for diff in &changed {
-        ctx.ui.data(diff.to_string())?;
+        ctx.ui.data(lock_diff::lines(diff))?;
     }
     if changed.is_empty() {
         ctx.ui.status("no package changes");

@@ -14,7 +14,7 @@ use crate::realize;
 use crate::select::{self, Variant};
 use factory_base::error::{self, Explain as _};
 use factory_base::text;
-use factory_model::layer::{self, LAST, LayerName};
+use factory_model::layer::{LAST, LayerName};
 use factory_model::layers::Layers;
 use factory_resolve::python::{self, PackageName};
 use factory_verify::check::Check;
@@ -62,7 +62,7 @@ fn subject(ctx: &Ctx, args: &VerifyArgs, variant: &Variant) -> Result<Subject> {
         text => text,
     };
     let names = all.names();
-    let layer = layer::find(&names, wanted)?.clone();
+    let layer = select::layer_of(&names, wanted)?;
     let layers: Vec<LayerName> = names.into_iter().filter(|known| *known <= layer).collect();
     Ok(Subject {
         root: ctx.root.clone(),

@@ -1,7 +1,6 @@
-//! The difference between two locks, for people and as JSON. Pure.
+//! The difference between two locks. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use serde::Serialize;
 
@@ -107,44 +106,6 @@ impl Diff {
     }
 }
 
-impl fmt::Display for Diff {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let sign = if self.size_change < 0 { "-" } else { "+" };
-        let mut size = factory_base::text::bytes(self.size_change.unsigned_abs());
-        if self.n_unknown_sizes > 0 {
-            size.push_str(&format!(", and {} of unknown size", self.n_unknown_sizes));
-        }
-        if self.is_new {
-            return write!(
-                formatter,
-                "{}: new, {} packages, {size}",
-                self.lock, self.packages
-            );
-        }
-        write!(
-            formatter,
-            "{}: {} packages, {sign}{size}",
-            self.lock, self.packages
-        )?;
-        for (name, version) in &self.added {
-            write!(formatter, "\n  added    {name} {version}")?;
-        }
-        for (name, version) in &self.removed {
-            write!(formatter, "\n  removed  {name} {version}")?;
-        }
-        for (name, was, now) in &self.changed {
-            write!(formatter, "\n  changed  {name} {was} -> {now}")?;
-        }
-        for (name, version) in &self.refiled {
-            write!(formatter, "\n  new file {name} {version}")?;
-        }
-        for (name, was, now) in &self.moved {
-            write!(formatter, "\n  moved    {name} {was} -> {now}")?;
-        }
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -173,35 +134,41 @@ mod tests {
             entry("d", "1", "05-pak3", 12),
             entry("e", "1", "05-pak3", 10),
         ];
-        insta::assert_snapshot!(diff("python/slim", Some(&old), &new), @r"
-        python/slim: 4 packages, -2.0 kB
-          added    e 1
-          removed  b 1
-          changed  a 1 -> 2
-          new file d 1
-          moved    c 05-pak3 -> 04-pytorch
-        ");
+        let changes = diff("python/slim", Some(&old), &new);
+        let pair = |name: &str, version: &str| (name.to_owned(), version.to_owned());
+        let triple =
+            |name: &str, was: &str, now: &str| (name.to_owned(), was.to_owned(), now.to_owned());
+        let expected = Diff {
+            lock: "python/slim".to_owned(),
+            is_new: false,
+            added: vec![pair("e", "1")],
+            removed: vec![pair("b", "1")],
+            changed: vec![triple("a", "1", "2")],
+            refiled: vec![pair("d", "1")],
+            moved: vec![triple("c", "05-pak3", "04-pytorch")],
+            packages: 4,
+            size_change: -1988,
+            n_unknown_sizes: 0,
+        };
+        assert_eq!(changes, expected);
+        assert!(!changes.is_empty());
         assert!(diff("x", Some(&new), &new).is_empty());
-        assert_eq!(
-            diff("x", None, &new).to_string(),
-            "x: new, 4 packages, 42 B"
-        );
+        let first = diff("x", None, &new);
+        assert_eq!((first.is_new, first.size_change), (true, 42));
+    }
+
+    #[test]
+    fn ok_unknown_sizes() {
         let unknown = |version: &str| Entry {
             size: None,
             ..entry("f", version, "04-pytorch", 0)
         };
-        assert_eq!(
-            diff("x", None, &[unknown("1")]).to_string(),
-            "x: new, 1 packages, 0 B, and 1 of unknown size"
-        );
-        let diff = diff("x", Some(&[unknown("1")]), &[unknown("2")]);
-        insta::assert_snapshot!(diff, @r"
-        x: 1 packages, +0 B, and 1 of unknown size
-          changed  f 1 -> 2
-        ");
-        assert_eq!(
-            super::diff("x", Some(&[unknown("2")]), &[unknown("2")]).n_unknown_sizes,
-            0
-        );
+        let of = |old: Option<&[Entry]>, new: &str| {
+            let changes = diff("x", old, &[unknown(new)]);
+            (changes.size_change, changes.n_unknown_sizes)
+        };
+        assert_eq!(of(None, "1"), (0, 1));
+        assert_eq!(of(Some(&[unknown("1")]), "2"), (0, 1));
+        assert_eq!(of(Some(&[unknown("2")]), "2"), (0, 0));
     }
 }

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 pub use diff::{Diff, Entry, diff};
 pub use seal::{Sealed, is_sealed, parse, text};
-pub use sha256::{Sha256, SriSha256};
+pub use sha256::{ParseSha256Error, Sha256, SriSha256};
 
 /// First lines of each lock file.
 const PREAMBLE: &str = "# Written by `cargo xtask update-locks`; do not edit.\n";
@@ -246,11 +246,11 @@ impl SourcesLock {
         });
         let trees = self.git.iter().map(|(name, tree)| {
             let rev = tree.rev.get(..SHORT_REVISION).unwrap_or(&tree.rev);
-            source(name, rev, None, tree.nar_hash.clone())
+            source(name, rev, None, tree.nar_hash.to_string())
         });
         let weights = self.weights.iter().flat_map(|(name, weights)| {
             let files = weights.files.iter();
-            files.map(move |(file, hash)| source(file, name, None, hash.clone()))
+            files.map(move |(file, hash)| source(file, name, None, hash.to_string()))
         });
         tarballs.chain(trees).chain(weights).collect()
     }
@@ -264,8 +264,8 @@ pub struct Weights {
     pub url: String,
     /// Directory below ComfyUI's `models/`.
     pub directory: String,
-    /// Hash of each file in SRI form, by file name.
-    pub files: BTreeMap<String, String>,
+    /// Hash of each file, by file name.
+    pub files: BTreeMap<String, SriSha256>,
 }
 
 /// One upstream file with every place that serves the same bytes.
@@ -284,6 +284,20 @@ pub struct Tarball {
     pub origins: Vec<Origin>,
 }
 
+/// What a git tree is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GitKind {
+    /// A Python package.
+    Python,
+    /// ComfyUI itself.
+    Comfyui,
+    /// A custom node of ComfyUI.
+    CustomNode,
+    /// What only builds need.
+    Build,
+}
+
 /// One git tree, submodules included.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -292,13 +306,13 @@ pub struct GitTree {
     pub url: String,
     /// Full revision, 40 hex digits.
     pub rev: String,
-    /// NAR hash of the tree without `.git`, in SRI form.
-    pub nar_hash: String,
+    /// NAR hash of the tree without `.git`.
+    pub nar_hash: SriSha256,
     /// Whether submodules are part of the tree.
     #[serde(default)]
     pub submodules: bool,
-    /// What it is for: `python`, `comfyui`, `custom-node`, or `build` for what only builds need.
-    pub kind: String,
+    /// What it is for.
+    pub kind: GitKind,
     /// Directory below `custom_nodes/`, for nodes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub install_dir: Option<String>,
@@ -486,7 +500,8 @@ mod tests {
 
     #[test]
     fn ok_difference_of_sources() {
-        let lock = |rev: &str, hash: &str| {
+        let lock = |rev: &str, content: &str| {
+            let hash = SriSha256(Sha256::of(content.as_bytes()));
             let text = format!(
                 r#"
                 schema_version = 1
@@ -506,13 +521,18 @@ mod tests {
             );
             toml::from_str::<SourcesLock>(&text).unwrap().entries()
         };
-        let old = lock("c01772562ab103d4958349250df626696d763d89", "sha256-a");
-        let new = lock("a938b0dd49fadd3a849aa18468885c85b79f0dce", "sha256-b");
-        insta::assert_snapshot!(diff("sources", Some(&old), &new), @r"
-        sources: 2 packages, +0 B, and 2 of unknown size
-          changed  nunchaku c01772562ab1 -> a938b0dd49fa
-          new file taesd_decoder.pth taesd
-        ");
+        let old = lock("c01772562ab103d4958349250df626696d763d89", "a");
+        let new = lock("a938b0dd49fadd3a849aa18468885c85b79f0dce", "b");
+        let changes = diff("sources", Some(&old), &new);
+        let text = |parts: &[&str]| parts.join(" ");
+        let (name, was, now) = &changes.changed[0];
+        assert_eq!(
+            text(&[name, was, now]),
+            "nunchaku c01772562ab1 a938b0dd49fa"
+        );
+        let (file, of) = &changes.refiled[0];
+        assert_eq!(text(&[file, of]), "taesd_decoder.pth taesd");
+        assert_eq!((changes.packages, changes.n_unknown_sizes), (2, 2));
     }
 
     #[test]

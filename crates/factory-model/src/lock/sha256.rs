@@ -1,4 +1,7 @@
 //! A SHA-256 hash: lowercase hex in locks, SRI where Nix asks for it.
+//!
+//! `comfy_image::Digest` is the same with OCI's text form. It is compiled in the store, from
+//! a crate that uses no other of ours and must not change with this one.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,6 +9,10 @@ use std::str::FromStr;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
+
+/// What a SHA-256 begins with in SRI form
+/// (<https://www.w3.org/TR/sri/#the-integrity-attribute>).
+const SRI: &str = "sha256-";
 
 /// Proof of 32 bytes; parsed from 64 hex digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -32,9 +39,7 @@ impl Sha256 {
 
     /// As Nix and `sources.toml` write it: `sha256-` and base64.
     pub fn to_sri(&self) -> String {
-        use base64::Engine as _;
-        let base64 = base64::engine::general_purpose::STANDARD.encode(self.0);
-        format!("sha256-{base64}")
+        format!("{SRI}{}", STANDARD.encode(self.0))
     }
 
     /// Hash of bytes in memory.
@@ -92,8 +97,8 @@ impl TryFrom<String> for Sha256 {
 }
 
 /// A SHA-256 in SRI form, `sha256-` and 44 characters of base64, as people publish it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct SriSha256(pub Sha256);
 
 /// Text that is not a SHA-256 in SRI form.
@@ -105,11 +110,23 @@ impl FromStr for SriSha256 {
     type Err = ParseSriError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        text.strip_prefix("sha256-")
+        text.strip_prefix(SRI)
             .and_then(|encoded| STANDARD.decode(encoded).ok())
             .and_then(|bytes| bytes.try_into().ok())
             .map(|bytes| Self(Sha256(bytes)))
             .ok_or_else(|| ParseSriError(text.to_owned()))
+    }
+}
+
+impl fmt::Display for SriSha256 {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0.to_sri())
+    }
+}
+
+impl From<SriSha256> for String {
+    fn from(hash: SriSha256) -> Self {
+        hash.to_string()
     }
 }
 
@@ -138,7 +155,9 @@ mod tests {
         #[test]
         fn ok_sri(bytes: [u8; 32]) {
             let text = format!("sha256-{}", STANDARD.encode(bytes));
-            prop_assert_eq!(text.parse::<SriSha256>().unwrap().0, Sha256::from_bytes(bytes));
+            let hash = text.parse::<SriSha256>().unwrap();
+            prop_assert_eq!(hash.0, Sha256::from_bytes(bytes));
+            prop_assert_eq!(hash.to_string(), text);
         }
     }
 

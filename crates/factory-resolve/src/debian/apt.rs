@@ -8,8 +8,9 @@ use anyhow::{Context as _, Result};
 use xshell::{Shell, cmd};
 
 use super::config::{Config, Keyring};
-use crate::Context;
-use factory_base::error;
+use super::error::Error;
+use crate::context::Context;
+use factory_base::error::Explain as _;
 use factory_base::process;
 use factory_fetch::Mirrors;
 use factory_model::lock::Sha256;
@@ -22,6 +23,9 @@ const SHARED_SETTINGS: [&str; 4] = [
     "Acquire::Retries ",
     "Acquire::Proxy",
 ];
+
+/// Words of apt about a Release file that Debian did not sign.
+const UNSIGNED: [&str; 4] = ["NO_PUBKEY", "BADSIG", "EXPKEYSIG", "is not signed"];
 
 /// A private root with fresh, verified package indexes.
 pub(super) struct Apt {
@@ -48,9 +52,7 @@ impl Apt {
     /// Makes the root and downloads the indexes; unchanged ones cost one request each.
     pub fn open(ctx: &dyn Context, config: &Config, allow_expired: &[String]) -> Result<Self> {
         if process::find("apt-get").is_none() {
-            return Err(error::environment("`apt-get` is not on PATH; it solves and verifies the Debian packages")
-                .hint("run `cargo xtask update-locks` on Debian or Ubuntu, or in a `debian:stable-slim` container")
-                .into());
+            return Err(Error::NoApt.failure().into());
         }
         let directory = ctx.cache().join("apt");
         for below in [
@@ -117,7 +119,10 @@ impl Apt {
             let release = [format!("{stem}_InRelease"), format!("{stem}_Release")]
                 .into_iter()
                 .find(|path| Path::new(path).exists())
-                .with_context(|| format!("apt kept no Release file for `{suite}`"))?;
+                .ok_or_else(|| {
+                    let suite = suite.to_owned();
+                    Error::NoRelease { suite }.failure()
+                })?;
             let text = fs_err::read_to_string(&release)?;
             if let Some(date) = text.lines().find_map(|line| line.strip_prefix("Date: ")) {
                 dates.insert(suite.to_owned(), date.trim().to_owned());
@@ -158,7 +163,8 @@ impl Apt {
             .lines()
             .filter(|line| line.starts_with('\''))
             .map(parse_print_uris)
-            .collect::<Result<Vec<Chosen>>>()?;
+            .collect::<Result<Vec<Chosen>, Error>>()
+            .map_err(|error| error.failure())?;
         chosen.sort();
         Ok(Ok(chosen))
     }
@@ -172,33 +178,16 @@ impl Apt {
         ));
         let mut lines = Vec::new();
         let ((status, text), _) = process::run(command, |line| lines.push(line.to_owned()))?;
-        let expired = lines.iter().find_map(|line| expired_suite(line));
-        if let Some((suite, since)) = expired {
-            return Err(error::environment(format!(
-                "the Release file of `{suite}` is past its Valid-Until ({since}): the mirror lags behind, or somebody serves an old state"
-            ))
-            .hint(format!("if you trust the mirror, run `cargo xtask update-locks --allow-expired {suite}`"))
-            .hint("or use a fresh mirror in the apt sources of this machine; Debian's snapshot archive serves every file of an earlier state")
-            .into());
+        if let Some((suite, since)) = lines.iter().find_map(|line| expired_suite(line)) {
+            return Err(Error::Expired { suite, since }.failure().into());
         }
-        if let Some(line) = lines.iter().find(|line| {
-            ["NO_PUBKEY", "BADSIG", "EXPKEYSIG", "is not signed"]
-                .iter()
-                .any(|word| line.contains(word))
-        }) {
-            return Err(error::environment(format!(
-                "a Release file has no valid signature: {}",
-                line.trim_start_matches(['E', 'W', ':', ' '])
-            ))
-            .hint("use another mirror, or replace `[keyring]` in `package-lists/debian.toml` if Debian has new archive keys")
-            .into());
+        let is_unsigned = |line: &&String| UNSIGNED.iter().any(|word| line.contains(word));
+        if let Some(line) = lines.iter().find(is_unsigned) {
+            let line = line.trim_start_matches(['E', 'W', ':', ' ']).to_owned();
+            return Err(Error::Unsigned { line }.failure().into());
         }
-        process::finish(&text, status, &lines).map_err(|error| {
-            error.context(
-                error::environment("cannot read the package indexes of the Debian mirrors")
-                    .hint("run `apt-get update` to see whether this machine's own apt works"),
-            )
-        })
+        process::finish(&text, status, &lines)
+            .map_err(|error| error.context(Error::Indexes.failure()))
     }
 
     fn environment<'a>(&self, cmd: xshell::Cmd<'a>) -> xshell::Cmd<'a> {
@@ -257,10 +246,8 @@ Acquire::Check-Valid-Until "true";
     ) -> Result<()> {
         let known = |suite: &String| config.suites.iter().any(|known| known.name == *suite);
         if let Some(unknown) = allow_expired.iter().find(|suite| !known(suite)) {
-            return Err(error::bad_input(format!(
-                "`--allow-expired {unknown}`: no such suite in `package-lists/debian.toml`"
-            ))
-            .into());
+            let suite = unknown.clone();
+            return Err(Error::UnknownSuite { suite }.failure().into());
         }
         let mut text = String::new();
         for suite in &config.suites {
@@ -305,10 +292,7 @@ Acquire::Check-Valid-Until "true";
                 ));
                 return Ok(own.to_owned());
             }
-            return Err(error.context(
-                error::environment("cannot download the pinned Debian archive keyring")
-                    .hint("install the package `debian-archive-keyring`, or update `[keyring]` in `package-lists/debian.toml`"),
-            ));
+            return Err(error.context(Error::Keyring.failure()));
         }
         let sh = &self.shell;
         let unpacked = self.directory.join("keyring/unpacked");
@@ -324,15 +308,8 @@ Acquire::Check-Valid-Until "true";
 fn require_archives(mirrors: &Mirrors, config: &Config) -> Result<()> {
     for suite in &config.suites {
         if mirrors.base(&suite.archive).is_none() {
-            return Err(error::environment(format!(
-                "no apt source of this machine is a mirror of Debian's archive `{}`",
-                suite.archive
-            ))
-            .hint(format!(
-                "add one under `/etc/apt/sources.list.d`, any suite of `{}` will do",
-                suite.archive
-            ))
-            .into());
+            let archive = suite.archive.clone();
+            return Err(Error::NoMirror { archive }.failure().into());
         }
     }
     Ok(())
@@ -351,12 +328,12 @@ pub fn download(url: &str, target: &Path, sha256: Sha256) -> Result<()> {
 }
 
 /// `'URL' NAME_VERSION_ARCH.deb SIZE SHA256:HEX`; an epoch's colon stands as `%3a`.
-fn parse_print_uris(line: &str) -> Result<Chosen> {
-    let unexpected = || format!("apt printed an unexpected line: {line}");
-    let file = line.split(' ').nth(1).with_context(unexpected)?;
+fn parse_print_uris(line: &str) -> Result<Chosen, Error> {
+    let file = line.split(' ').nth(1).unwrap_or_default();
     let mut parts = file.split('_');
     let (Some(name), Some(version)) = (parts.next(), parts.next()) else {
-        anyhow::bail!(unexpected());
+        let line = line.to_owned();
+        return Err(Error::UnexpectedLine { line });
     };
     Ok(Chosen {
         name: name.to_owned(),

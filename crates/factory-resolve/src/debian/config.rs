@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use serde::Deserialize;
 
+use crate::error::Problem;
 use factory_model::list::{Fault, Line, lines};
 use factory_model::lock::Sha256;
 use factory_model::schema;
@@ -77,19 +78,20 @@ impl Config {
     ///
     /// # Errors
     /// The text, with what is wrong in it.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let config: Self = toml::from_str(text).map_err(|error| error.to_string())?;
+    pub fn parse(text: &str) -> Result<Self, Problem> {
+        let config: Self = toml::from_str(text)?;
         schema::check(config.schema_version)?;
         for (name, root) in &config.roots {
             config.chain(name)?;
             if let Some(suite) = &root.suite {
                 if !config.suites.iter().any(|known| known.name == *suite) {
-                    return Err(format!("root `{name}`: there is no suite `{suite}`"));
+                    let problem = format!("root `{name}`: there is no suite `{suite}`");
+                    return Err(Problem::Content(problem));
                 }
                 if root.on.is_some() {
-                    return Err(format!(
+                    return Err(Problem::Content(format!(
                         "root `{name}` has a suite of its own and cannot stand `on` another"
-                    ));
+                    )));
                 }
             }
         }
@@ -100,16 +102,17 @@ impl Config {
     ///
     /// # Errors
     /// An unknown root, or roots that stand on each other.
-    pub fn chain(&self, name: &str) -> Result<Vec<&str>, String> {
+    pub fn chain(&self, name: &str) -> Result<Vec<&str>, Problem> {
         let mut chain = Vec::new();
         let mut next = Some(name);
         while let Some(name) = next {
             let (name, root) = self
                 .roots
                 .get_key_value(name)
-                .ok_or_else(|| format!("root `{name}` is not defined"))?;
+                .ok_or_else(|| Problem::Content(format!("root `{name}` is not defined")))?;
             if chain.contains(&name.as_str()) {
-                return Err(format!("root `{name}` stands on itself"));
+                let problem = format!("root `{name}` stands on itself");
+                return Err(Problem::Content(problem));
             }
             chain.push(name.as_str());
             next = root.on.as_deref();
@@ -240,12 +243,12 @@ on = "a"
     fn err_circle_and_unknown() {
         let circle = TEXT.replace("[root.a]", "[root.a]\non = \"b\"");
         assert_eq!(
-            Config::parse(&circle).unwrap_err(),
+            Config::parse(&circle).unwrap_err().to_string(),
             "root `a` stands on itself"
         );
         let unknown = TEXT.replace("on = \"a\"", "on = \"c\"");
         assert_eq!(
-            Config::parse(&unknown).unwrap_err(),
+            Config::parse(&unknown).unwrap_err().to_string(),
             "root `c` is not defined"
         );
     }
@@ -254,12 +257,12 @@ on = "a"
     fn err_suite_of_a_root() {
         let unknown = TEXT.replace("[root.a]", "[root.a]\nsuite = \"sid\"");
         assert_eq!(
-            Config::parse(&unknown).unwrap_err(),
+            Config::parse(&unknown).unwrap_err().to_string(),
             "root `a`: there is no suite `sid`"
         );
         let stands = TEXT.replace("on = \"a\"", "on = \"a\"\nsuite = \"trixie\"");
         assert_eq!(
-            Config::parse(&stands).unwrap_err(),
+            Config::parse(&stands).unwrap_err().to_string(),
             "root `b` has a suite of its own and cannot stand `on` another"
         );
     }

@@ -5,13 +5,20 @@
 
 mod apt;
 mod config;
+mod error;
+mod index;
+mod inputs;
+mod preferences;
 mod seed;
+mod snapshot;
 mod solve;
 
 pub use apt::download;
 pub use config::{Config, Root};
+pub use error::Error;
+pub use inputs::Options;
 pub use seed::{SeedLock, check as check_seed, update as update_seed};
-pub use solve::{Options, RootUpdate, check, image_packages, update};
+pub use solve::{RootUpdate, check, image_packages, update};
 
 /// Where the machine's apt gets Debian's archives from.
 ///

@@ -5,17 +5,17 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
-use anyhow::{Context as _, Result};
-use base64::Engine as _;
+use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use super::apt::download;
-use crate::Context;
+use super::error::Error;
 use crate::committed::{self, Checked};
-use factory_base::error;
+use crate::context::Context;
+use factory_base::error::Explain as _;
 use factory_fetch::Mirrors;
 use factory_fetch::nar_hash;
-use factory_model::lock::{DebianLock, DebianPackage, Sealed, Sha256};
+use factory_model::lock::{DebianLock, DebianPackage, Sealed, Sha256, SriSha256};
 
 /// Its name below `package-lists/locks`.
 const LOCK: &str = "seed";
@@ -34,8 +34,8 @@ pub struct SeedLock {
     pub member: String,
     /// Hash of the deb it was computed from.
     pub deb_sha256: Sha256,
-    /// SRI hash over the NAR of the tree.
-    pub nar_hash: String,
+    /// Hash over the NAR of the tree.
+    pub nar_hash: SriSha256,
 }
 
 /// The committed seed lock; `None` when there is none.
@@ -55,7 +55,7 @@ pub fn update(ctx: &dyn Context, root: &DebianLock) -> Result<(Option<SeedLock>,
     let package = root
         .packages
         .first()
-        .context("the root `seed` has no package")?;
+        .ok_or_else(|| Error::EmptySeed.failure())?;
     let new = match &old {
         Some(old) if old.is_sealed && old.lock.deb_sha256 == package.sha256 => old.lock.clone(),
         _ => compute(package)?,
@@ -79,11 +79,9 @@ pub fn check(ctx: &dyn Context) -> Result<Checked> {
 
 fn compute(package: &DebianPackage) -> Result<SeedLock> {
     let mirrors = Mirrors::of_machine()?;
-    let base = mirrors.base(&package.archive).with_context(|| {
-        error::environment(format!(
-            "this machine's apt has no mirror of `{}`",
-            package.archive
-        ))
+    let base = mirrors.base(&package.archive).ok_or_else(|| {
+        let archive = package.archive.clone();
+        Error::NoMirror { archive }.failure()
     })?;
     let work = tempfile::tempdir()?;
     let file = work.path().join("seed.deb");
@@ -99,10 +97,7 @@ fn compute(package: &DebianPackage) -> Result<SeedLock> {
         name: format!("{}-{}", package.name, upstream(&package.version)),
         member: MEMBER.to_owned(),
         deb_sha256: package.sha256,
-        nar_hash: format!(
-            "sha256-{}",
-            base64::engine::general_purpose::STANDARD.encode(hash.as_bytes())
-        ),
+        nar_hash: SriSha256(hash),
     })
 }
 

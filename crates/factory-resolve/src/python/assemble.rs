@@ -2,13 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context as _, Result};
-
+use super::error::Error;
 use super::inputs::{BUILD_NAME, Job, LayerInput};
 use super::name::PackageName;
 use super::partition::partition;
 use super::resolution::{Chosen, NoFile, Node};
-use factory_base::error;
 use factory_model::lock::{
     DistributionKind, PythonGit, PythonLock, PythonPackage, PythonProvided, Sha256,
 };
@@ -19,7 +17,7 @@ pub(super) fn check_files(
     chosen: &BTreeMap<PackageName, Chosen>,
     missing: &[NoFile],
     nodes: &BTreeMap<PackageName, Node>,
-) -> Result<()> {
+) -> Result<(), Error> {
     let mut lines = Vec::new();
     for none in missing {
         lines.push(format!(
@@ -46,14 +44,11 @@ pub(super) fn check_files(
     if lines.is_empty() {
         return Ok(());
     }
-    Err(error::bad_input(format!(
-        "`{}`: no usable file for {}\n  {}",
-        job.name,
-        job.variant.abi,
-        lines.join("\n  ")
-    ))
-    .hint("bound the version in `package-lists/constraints.txt`, exclude it in `package-lists/exclusions.toml`, or add a recipe and name it in `sdists` of `package-lists/variants.toml`")
-    .into())
+    Err(Error::NoUsableFile {
+        job: job.name.to_owned(),
+        abi: job.variant.abi,
+        faults: lines,
+    })
 }
 
 fn via(node: Option<&Node>) -> String {
@@ -77,7 +72,7 @@ pub(super) fn assemble(
     nodes: &BTreeMap<PackageName, Node>,
     chosen: &BTreeMap<PackageName, Chosen>,
     list_sha256: Sha256,
-) -> Result<PythonLock> {
+) -> Result<PythonLock, Error> {
     let parents = nodes
         .iter()
         .map(|(name, node)| (name.clone(), node.parents.clone()))
@@ -91,10 +86,11 @@ pub(super) fn assemble(
         }
     }
     let assigned = partition(&parents, &first);
-    let layer_of = |name: &PackageName| -> Result<String> {
-        let index = assigned
-            .get(name)
-            .with_context(|| format!("no list needs `{name}`, which uv resolved"))?;
+    let layer_of = |name: &PackageName| -> Result<String, Error> {
+        let index = assigned.get(name).ok_or_else(|| {
+            let name = name.clone();
+            Error::NotNeeded { name }
+        })?;
         Ok(layers[*index].layer.to_owned())
     };
     let requested = |name: &PackageName| layers.iter().any(|l| l.requested.contains(name));

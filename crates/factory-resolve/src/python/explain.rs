@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use super::error::Error;
 use super::inputs::{Inputs, LayerInput};
 use super::name::PackageName;
-use factory_base::error;
-use factory_model::list;
+use factory_base::error::{Explain as _, Failure};
 use factory_model::lock::PythonLock;
+use factory_model::nearest::nearest;
 
 /// Points at the list lines that uv's refusal is about.
 pub(super) fn explain(
@@ -15,7 +16,7 @@ pub(super) fn explain(
     text: &str,
     inputs: &Inputs,
     old: Option<&PythonLock>,
-) -> anyhow::Error {
+) -> Failure {
     let words: BTreeSet<String> = text
         .split(|c: char| !(c.is_ascii_alphanumeric() || "-_.".contains(c)))
         .filter_map(|word| word.trim_matches('.').parse::<PackageName>().ok())
@@ -29,7 +30,7 @@ pub(super) fn explain(
         .map(|(_, requirement)| requirement.name().as_str())
         .chain(locked.map(|package| package.name.as_str()))
         .collect();
-    let mut message = format!("the lists cannot be resolved for `{variant}`");
+    let mut places = String::new();
     for layer in layers {
         for (line, requirement) in &layer.lines {
             let Ok(parsed) = super::requirement::parse(requirement) else {
@@ -39,36 +40,38 @@ pub(super) fn explain(
             if !words.contains(name) {
                 continue;
             }
-            message.push_str(&format!(
+            places.push_str(&format!(
                 "\n  package-lists/{}:{}:{}: {}",
                 layer.file, line.number, line.column, requirement
             ));
             let unknown = text.contains(&format!("{name} was not found"));
             if unknown {
-                let near = list::nearest(name, known.iter().copied());
+                let others = known.iter().copied().filter(|other| *other != name);
+                let near = nearest(name, others);
                 let near = if near.is_empty() {
                     String::new()
                 } else {
                     format!("; nearest known names: {}", near.join(", "))
                 };
-                message.push_str(&format!("\n    the index has no `{name}`{near}"));
+                places.push_str(&format!("\n    the index has no `{name}`{near}"));
             }
         }
     }
     for (line, bound) in &inputs.constraints {
         if words.contains(bound.name().as_str()) {
-            message.push_str(&format!(
+            places.push_str(&format!(
                 "\n  package-lists/constraints.txt:{}:{}: {}",
                 line.number, line.column, line.text
             ));
         }
     }
-    message.push_str("\nuv says:");
-    for line in text.lines() {
-        message.push_str("\n    ");
-        message.push_str(line.trim_end());
+    let said = text
+        .lines()
+        .map(|line| format!("\n    {}", line.trim_end()));
+    Error::Unresolvable {
+        variant: variant.to_owned(),
+        said: said.collect(),
+        places,
     }
-    error::bad_input(message)
-        .hint("correct the line, or change the bound that excludes it; a variant may also leave out a line (`package-lists/exclusions.toml`)")
-        .into()
+    .failure()
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
 
+use super::error::Error as PythonError;
 use super::exclusions::{Exclusions, Requested};
 use super::name::PackageName;
 use super::requirement::{Requirement, parse_list};
@@ -11,11 +12,12 @@ use super::sdists::Sdists;
 use super::sources::{self, Sources};
 use super::variants::{Direct, Variant, Variants};
 use super::wheel_files::WheelFiles;
-use crate::Context;
-use factory_base::error;
+use crate::context::Context;
+use crate::error::{Error, Problem};
+use factory_base::error::Explain as _;
 use factory_model::layers::Layers;
-use factory_model::list::{self, Fault, Line};
-use factory_model::lock::Sha256;
+use factory_model::list::{Fault, Faults, Line};
+use factory_model::lock::{GitKind, Sha256};
 
 /// Name of the lock of what unpacks and builds the others; no layer of the image.
 pub(super) const BUILD_NAME: &str = "build";
@@ -108,7 +110,7 @@ pub(super) fn read(ctx: &dyn Context) -> Result<Inputs> {
         }
     }
     if !faults.is_empty() {
-        return Err(list::failure(&faults).into());
+        return Err(Error::Lists(Faults(faults)).failure().into());
     }
     Ok(Inputs {
         layers,
@@ -123,10 +125,10 @@ pub(super) fn read(ctx: &dyn Context) -> Result<Inputs> {
     })
 }
 
-fn read_toml<T>(ctx: &dyn Context, name: &str, parse: fn(&str) -> Result<T, String>) -> Result<T> {
+fn read_toml<T>(ctx: &dyn Context, name: &str, parse: fn(&str) -> Result<T, Problem>) -> Result<T> {
     let text = fs_err::read_to_string(ctx.lists().join(name))?;
-    Ok(parse(&text)
-        .map_err(|reason| error::bad_input(format!("`package-lists/{name}`: {reason}")))?)
+    let file = format!("package-lists/{name}");
+    Ok(parse(&text).map_err(|problem| problem.of(file).failure())?)
 }
 
 /// A git line needs a pin with the same revision.
@@ -151,18 +153,20 @@ fn git_fault(requirement: &Requirement, sources: &Sources) -> Option<String> {
     }
 }
 
-pub(super) fn jobs<'a>(inputs: &'a Inputs, names: &'a [String]) -> Result<Vec<Job<'a>>> {
+/// The locks that were asked for, or all.
+pub(super) fn jobs<'a>(
+    inputs: &'a Inputs,
+    names: &'a [String],
+) -> Result<Vec<Job<'a>>, PythonError> {
     let known = &inputs.variants.variant;
     if let Some(unknown) = names
         .iter()
         .find(|name| *name != BUILD_NAME && !known.contains_key(*name))
     {
-        let known: Vec<&str> = known.keys().map(String::as_str).collect();
-        return Err(error::bad_input(format!(
-            "there is no variant `{unknown}`; `package-lists/variants.toml` has {}",
-            known.join(", ")
-        ))
-        .into());
+        return Err(PythonError::UnknownVariant {
+            name: unknown.clone(),
+            known: known.keys().cloned().collect(),
+        });
     }
     let wanted = |name: &str| names.is_empty() || names.iter().any(|wanted| wanted == name);
     let mut jobs = Vec::new();
@@ -252,7 +256,7 @@ pub(super) fn layer_inputs<'a>(inputs: &'a Inputs, job: &'a Job<'a>) -> Vec<Laye
                         input
                             .lines
                             .extend(requires.iter().map(|text| (line, text.clone())));
-                        let trees = if source.kind == "python" {
+                        let trees = if source.kind == GitKind::Python {
                             &mut input.git
                         } else {
                             &mut input.bundle
@@ -265,63 +269,6 @@ pub(super) fn layer_inputs<'a>(inputs: &'a Inputs, job: &'a Job<'a>) -> Vec<Laye
             input
         })
         .collect()
-}
-
-/// Hash of everything people wrote that this lock depends on; comments and order in the
-/// lists do not count.
-pub(super) fn list_sha256(inputs: &Inputs, job: &Job<'_>) -> Sha256 {
-    let variant = &job.variant;
-    let mut text = format!("abi {}\n", variant.abi);
-    let mut block = |head: &str, mut lines: Vec<String>| {
-        lines.sort_unstable();
-        lines.dedup();
-        text.push_str(&format!("[{head}]\n"));
-        for line in lines {
-            text.push_str(&line);
-            text.push('\n');
-        }
-    };
-    block("constraints", constraints(inputs, variant));
-    let direct = variant.direct.iter();
-    block(
-        "direct",
-        direct
-            .map(|(name, one)| format!("{name}: {}", one.requires.join(", ")))
-            .collect(),
-    );
-    block(
-        "dropped",
-        variant
-            .dropped
-            .iter()
-            .chain(variant.overrides.iter().flat_map(|one| &one.drop))
-            .map(PackageName::to_string)
-            .collect(),
-    );
-    let requires = variant.overrides.iter().filter_map(|one| {
-        let requires = one.requires.as_ref()?;
-        Some(format!("{}: {}", one.name, requires.join(", ")))
-    });
-    block("overridden", requires.collect());
-    block(
-        "provided",
-        variant
-            .provided
-            .iter()
-            .map(|one| format!("{} by {}", one.name, one.by))
-            .collect(),
-    );
-    let layers = layer_inputs(inputs, job);
-    for lists in layers.chunk_by(|one, other| one.layer == other.layer) {
-        let mut wanted = Vec::new();
-        for list in lists {
-            wanted.extend(list.lines.iter().map(|(_, text)| text.clone()));
-            wanted.extend(list.git.iter().map(|(name, _)| format!("git {name}")));
-            wanted.extend(list.bundle.iter().map(|(name, _)| format!("bundle {name}")));
-        }
-        block(lists[0].layer, wanted);
-    }
-    Sha256::of(text.as_bytes())
 }
 
 /// The bounds that hold in a variant.

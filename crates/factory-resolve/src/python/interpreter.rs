@@ -10,12 +10,13 @@ use std::time::Instant;
 use anyhow::{Context as _, Result};
 use xshell::{Shell, cmd};
 
+use super::error::Error;
 use super::sources;
 use super::uv::Uv;
 use super::wheel::Abi;
-use crate::Context;
+use crate::context::Context;
 use crate::debian;
-use factory_base::error;
+use factory_base::error::Explain as _;
 use factory_base::process;
 use factory_model::lock::{Origin, Tarball};
 
@@ -24,9 +25,7 @@ pub(super) fn provide(ctx: &dyn Context, uv: &Uv, abi: Abi) -> Result<PathBuf> {
     let tarball = sources::read(ctx)?
         .tarball
         .remove("cpython")
-        .ok_or_else(|| {
-            error::bad_input("`package-lists/sources.toml` has no table `tarball.cpython`")
-        })?;
+        .ok_or_else(|| Error::NoCpython.failure())?;
     let suffix = if abi.free_threaded { "t" } else { "" };
     let directory = ctx
         .cache()
@@ -71,11 +70,7 @@ fn build(ctx: &dyn Context, tarball: &Tarball, abi: Abi, directory: &Path) -> Re
     );
     for program in ["cc", "make", "tar", "xz"] {
         if process::find(program).is_none() {
-            return Err(error::environment(format!(
-                "an interpreter {abi} must be built to resolve for it, and `{program}` is not on PATH"
-            ))
-            .hint("run `apt-get install gcc make tar xz-utils zlib1g-dev libssl-dev`, or put such an interpreter on PATH")
-            .into());
+            return Err(Error::NoBuildProgram { abi, program }.failure().into());
         }
     }
     let archive = ctx.cache().join(&tarball.file);
@@ -135,6 +130,8 @@ fn download(tarball: &Tarball, target: &Path) -> Result<()> {
             Err(error) => faults.push(format!("{error:#}")),
         }
     }
-    Err(anyhow::anyhow!(faults.join("\n")))
-        .with_context(|| error::environment(format!("no origin serves `{}`", tarball.file)))
+    Err(anyhow::anyhow!(faults.join("\n"))).with_context(|| {
+        let file = tarball.file.clone();
+        Error::NoOrigin { file }.failure()
+    })
 }

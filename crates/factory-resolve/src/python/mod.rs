@@ -4,14 +4,18 @@
 //! layer owns it, is decided here.
 
 mod assemble;
+mod error;
 mod exclusions;
 mod explain;
 mod inputs;
 mod interpreter;
+mod list_hash;
 mod name;
 mod partition;
+mod requests;
 mod requirement;
 mod resolution;
+mod resolve;
 mod sdists;
 mod share;
 mod shared;
@@ -22,11 +26,13 @@ mod variants;
 mod wheel;
 mod wheel_files;
 
+pub use error::Error;
 pub use exclusions::{Class, Exclusion, Exclusions, Requested};
 pub use name::PackageName;
 pub use requirement::{Requirement, parse_list};
+pub use resolve::Options;
 pub use sources::{SourcesUpdate, check as check_sources, update as update_sources};
-pub use update::{Options, VariantUpdate, check, check_exclusions, read_lock, update};
+pub use update::{VariantUpdate, check, check_exclusions, read_lock, update};
 pub use variants::{Direct, Provided, Variant, Variants};
 pub use wheel::{Abi, Target, WheelFilename};
 pub use wheel_files::{LeftOut, WheelFiles};

@@ -35,18 +35,14 @@ impl FromStr for PackageName {
         if !all || !ends(bytes.first()) || !ends(bytes.last()) {
             return Err(ParseNameError(text.to_owned()));
         }
-        let mut name = String::with_capacity(text.len());
-        for byte in bytes {
-            if separator(*byte) {
-                if !name.ends_with('-') {
-                    name.push('-');
-                }
-            } else {
-                name.push(char::from(byte.to_ascii_lowercase()));
-            }
-        }
-        Ok(Self(name))
+        Ok(Self(normalized(text)))
     }
+}
+
+/// A name as PEP 503 compares those of projects; of any text.
+pub(super) fn normalized(name: &str) -> String {
+    let parts = name.split(['-', '_', '.']).filter(|part| !part.is_empty());
+    parts.collect::<Vec<_>>().join("-").to_lowercase()
 }
 
 impl fmt::Display for PackageName {

@@ -3,11 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 
+use super::error::Error;
 use super::name::PackageName;
-use super::wheel::{Target, WheelFilename};
-use factory_model::lock::{DistributionKind, Sha256};
+use super::wheel::{ParseWheelError, Target, WheelFilename};
+use factory_model::lock::{DistributionKind, ParseSha256Error, Sha256};
 
 /// One resolved project.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,21 +24,23 @@ pub(super) struct Node {
 
 /// Reads `uv pip compile --annotation-style line`:
 /// `NAME==VERSION  # via PARENT, -r LIST.txt`.
-pub(super) fn parse_annotated(text: &str) -> Result<BTreeMap<PackageName, Node>, String> {
+pub(super) fn parse_annotated(text: &str) -> Result<BTreeMap<PackageName, Node>, Error> {
     let mut nodes = BTreeMap::new();
     for line in text.lines() {
         let line = line.trim();
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
-        let unexpected = || format!("uv wrote an unexpected line: {line}");
+        let unexpected = || Error::UnexpectedLine {
+            line: line.to_owned(),
+        };
         let (requirement, via) = line
             .split_once("# via ")
             .map_or((line, ""), |(requirement, via)| (requirement.trim(), via));
         let (name, version) = if let Some((name, version)) = requirement.split_once("==") {
             (name, version.to_owned())
         } else if let Some((name, url)) = requirement.split_once(" @ ") {
-            let wheel: WheelFilename = file_of(url).parse().map_err(|error| format!("{error}"))?;
+            let wheel = wheel_of(&file_of(url))?;
             (name, wheel.version().to_owned())
         } else {
             return Err(unexpected());
@@ -109,8 +113,11 @@ pub(super) struct NoFile {
 pub(super) fn choose(
     text: &str,
     target: Target,
-) -> Result<(BTreeMap<PackageName, Chosen>, Vec<NoFile>), String> {
-    let lock: Pylock = toml::from_str(text).map_err(|error| error.to_string())?;
+) -> Result<(BTreeMap<PackageName, Chosen>, Vec<NoFile>), Error> {
+    let lock: Pylock = toml::from_str(text).map_err(|error: toml::de::Error| {
+        let problem = error.to_string();
+        Error::BadPylock { problem }
+    })?;
     let mut chosen = BTreeMap::new();
     let mut missing = Vec::new();
     for package in lock.packages {
@@ -118,11 +125,7 @@ pub(super) fn choose(
         let archive = package.archive.as_ref();
         let archived = archive.filter(|file| file.file_name().ends_with(".whl"));
         for file in package.wheels.iter().chain(archived) {
-            let wheel: WheelFilename = file
-                .file_name()
-                .parse()
-                .map_err(|error| format!("{error}"))?;
-            wheels.push((wheel, file));
+            wheels.push((wheel_of(&file.file_name())?, file));
         }
         let best = wheels
             .iter()
@@ -163,19 +166,15 @@ impl PylockFile {
             .unwrap_or_else(|| file_of(self.url.as_deref().unwrap_or_default()))
     }
 
-    fn chosen(
-        &self,
-        version: String,
-        kind: DistributionKind,
-        pure: bool,
-    ) -> Result<Chosen, String> {
+    fn chosen(&self, version: String, kind: DistributionKind, pure: bool) -> Result<Chosen, Error> {
         let file = self.file_name();
-        let sha256 = self
-            .hashes
-            .get("sha256")
-            .ok_or_else(|| format!("the index gives no SHA-256 for `{file}`"))?
-            .parse()
-            .map_err(|error| format!("`{file}`: {error}"))?;
+        let Some(sha256) = self.hashes.get("sha256") else {
+            return Err(Error::NoSha256 { file });
+        };
+        let sha256 = sha256.parse().map_err(|error: ParseSha256Error| {
+            let (file, problem) = (file.clone(), error.to_string());
+            Error::BadSha256 { file, problem }
+        })?;
         Ok(Chosen {
             version,
             kind,
@@ -188,36 +187,24 @@ impl PylockFile {
     }
 }
 
-/// The file name at the end of a URL.
+/// The file name at the end of a URL: `%2B` of a local version is a plus.
 pub(super) fn file_of(url: &str) -> String {
     let path = url.split(['#', '?']).next().unwrap_or_default();
-    decode(path.rsplit('/').next().unwrap_or_default())
+    let name = path.rsplit('/').next().unwrap_or_default();
+    percent_decode_str(name).decode_utf8_lossy().into_owned()
 }
 
-/// Percent-decodes a path segment: `%2B` of a local version.
-fn decode(text: &str) -> String {
-    let bytes = text.as_bytes();
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while at < bytes.len() {
-        let escaped = (bytes[at] == b'%')
-            .then(|| text.get(at + 1..at + 3))
-            .flatten()
-            .and_then(|hex| u8::from_str_radix(hex, 16).ok());
-        if let Some(byte) = escaped {
-            out.push(byte);
-            at += 3;
-        } else {
-            out.push(bytes[at]);
-            at += 1;
-        }
-    }
-    String::from_utf8_lossy(&out).into_owned()
+fn wheel_of(file: &str) -> Result<WheelFilename, Error> {
+    file.parse().map_err(|error: ParseWheelError| {
+        let problem = error.to_string();
+        Error::BadWheelName { problem }
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use factory_base::error::{Explain as _, Kind};
 
     #[test]
     fn ok_annotated() {
@@ -255,5 +242,53 @@ sdist = { url = "https://h.example/torch-2.10.0.tar.gz", size = 1, hashes = { sh
         );
         let (chosen, _) = choose(text, target(true)).unwrap();
         assert_eq!(chosen[&name].kind, DistributionKind::Sdist);
+    }
+
+    #[test]
+    fn err_what_an_index_got_wrong_is_no_bug_of_ours() {
+        let lock = |file: &str, hashes: &str| {
+            let text = format!(
+                "[[packages]]\nname = 'a'\nversion = '1'\nwheels = [{{ name = '{file}', hashes = {{ {hashes} }} }}]"
+            );
+            let abi = super::super::wheel::Abi {
+                minor: 14,
+                free_threaded: true,
+            };
+            let glibc_minor = 41;
+            choose(&text, Target { abi, glibc_minor })
+        };
+        let (wheel, zeros) = ("a-1-py3-none-any.whl", "0".repeat(64));
+        assert!(lock(wheel, &format!("sha256 = '{zeros}'")).is_ok());
+        for (file, hashes, said) in [
+            (
+                wheel,
+                "md5 = '00'",
+                "the index gives no SHA-256 for `a-1-py3-none-any.whl`",
+            ),
+            (
+                wheel,
+                "sha256 = 'zz'",
+                "the index gives a wrong SHA-256 for `a-1-py3-none-any.whl`: `zz` is not a SHA-256 in hex (64 digits)",
+            ),
+            (
+                "a-1.whl",
+                "md5 = '00'",
+                "the index has a wheel that cannot be one: `a-1.whl` is not a wheel file name: it must have five or six parts",
+            ),
+        ] {
+            let error = lock(file, hashes).unwrap_err();
+            assert_eq!(error.to_string(), said);
+            assert_eq!(error.kind(), Kind::Environment, "{said}");
+            assert!(!error.hints().is_empty(), "{said}");
+        }
+    }
+
+    #[test]
+    fn ok_file_names_of_urls() {
+        assert_eq!(
+            file_of("https://h.example/a%2Bcu130-1.whl#sha256=00"),
+            "a+cu130-1.whl"
+        );
+        assert_eq!(file_of("https://h.example/d/100%.whl?x"), "100%.whl");
     }
 }

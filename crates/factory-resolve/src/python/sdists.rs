@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::error::Error;
 use super::name::PackageName;
 use super::requirement;
 use super::resolution::Chosen;
 use super::variants::Variant;
-use factory_base::error::{self, Failure};
+use crate::error::Problem;
 use factory_model::lock::DistributionKind;
 use factory_model::schema;
 
@@ -37,13 +38,13 @@ impl Sdists {
     ///
     /// # Errors
     /// What is wrong in the text.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let sdists: Self = toml::from_str(text).map_err(|error| error.to_string())?;
+    pub fn parse(text: &str) -> Result<Self, Problem> {
+        let sdists: Self = toml::from_str(text)?;
         schema::check(sdists.schema_version)?;
         for (name, sdist) in &sdists.sdist {
             for text in &sdist.requires {
                 requirement::parse(text)
-                    .map_err(|(_, reason)| format!("sdist.{name}: {reason}"))?;
+                    .map_err(|(_, reason)| Problem::Content(format!("sdist.{name}: {reason}")))?;
             }
         }
         Ok(sdists)
@@ -60,29 +61,25 @@ impl Sdists {
     }
 
     /// Each sdist that was chosen must be of the version whose requirements are known.
-    pub fn check(&self, chosen: &BTreeMap<PackageName, Chosen>) -> Result<(), Failure> {
-        let mut lines = Vec::new();
+    pub fn check(&self, chosen: &BTreeMap<PackageName, Chosen>) -> Result<(), Error> {
+        let mut packages = Vec::new();
         for (name, file) in chosen {
             if file.kind != DistributionKind::Sdist {
                 continue;
             }
             match self.sdist.get(name) {
                 Some(known) if known.version == file.version => {}
-                Some(known) => lines.push(format!(
-                    "\n  {name} {} (those there are of {})",
+                Some(known) => packages.push(format!(
+                    "{name} {} (those there are of {})",
                     file.version, known.version
                 )),
-                None => lines.push(format!("\n  {name} {}", file.version)),
+                None => packages.push(format!("{name} {}", file.version)),
             }
         }
-        if lines.is_empty() {
+        if packages.is_empty() {
             return Ok(());
         }
-        Err(error::bad_input(format!(
-            "`package-lists/sdists.toml` does not have the requirements of{}",
-            lines.concat()
-        ))
-        .hint("write version and requirements there, as the `PKG-INFO` of the sdist says, or bound the version in `package-lists/constraints.txt`"))
+        Err(Error::UnknownSdists { packages })
     }
 }
 
@@ -91,7 +88,7 @@ mod tests {
     use super::*;
     use factory_model::lock::Sha256;
 
-    fn sdists(requires: &str) -> Result<Sdists, String> {
+    fn sdists(requires: &str) -> Result<Sdists, Problem> {
         Sdists::parse(&format!(
             "schema_version = 1\n[sdist.dlib]\nversion = '20.0.1'\nrequires = [{requires}]\n"
         ))
@@ -109,7 +106,7 @@ mod tests {
         };
         let chosen = BTreeMap::from([(name.parse().unwrap(), file)]);
         let sdists = sdists("").unwrap();
-        sdists.check(&chosen).map_err(|failure| failure.to_string())
+        sdists.check(&chosen).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -132,7 +129,7 @@ mod tests {
 
     #[test]
     fn err_requirement() {
-        let said = sdists("'numpy=>2'").unwrap_err();
+        let said = sdists("'numpy=>2'").unwrap_err().to_string();
         assert!(
             said.starts_with("sdist.dlib: `numpy=>2` is not a PEP 508 requirement"),
             "{said}"

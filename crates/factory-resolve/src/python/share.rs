@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
 
+use super::error::Error;
 use super::name::PackageName;
 use super::resolution::Chosen;
 use super::shared::{WheelTree, conflicts, find, placed};
 use super::wheel_files::WheelFiles;
-use crate::Context;
-use factory_base::error;
+use crate::context::Context;
+use factory_base::error::Explain as _;
 use factory_fetch::{Candidate, Http, Indexes, RecordEntry, RemoteWheel, for_each};
 use factory_model::layers::Layers;
 use factory_model::lock::{DistributionKind, PythonLock, PythonPackage, Sha256};
@@ -37,13 +38,7 @@ pub(super) fn share(
     let trees = trees(layers, lock, &records);
     let faults = faults(list, &trees);
     if !faults.is_empty() {
-        return Err(error::bad_input(format!(
-            "`{}` does not fit the wheels\n  {}",
-            WheelFiles::FILE,
-            faults.join("\n  ")
-        ))
-        .hint("a file that two wheels of the CUDA toolkit have with different bytes must be `left_out` of one; a path that its wheel no longer has must go")
-        .into());
+        return Err(Error::WheelFilesDoNotFit { faults }.failure().into());
     }
     let mut links = find(&without_left_out(trees, list), list.shared_from_bytes);
     for package in &mut lock.packages {
@@ -138,9 +133,7 @@ fn read(
     if n_more > 0 {
         reasons.push(format!("and {n_more} more"));
     }
-    Err(error::environment(reasons.join("\n"))
-        .hint("the index must send parts of files (HTTP ranges); try again, or another mirror")
-        .into())
+    Err(Error::WheelsNotShown { reasons }.failure().into())
 }
 
 /// Where the user's indexes have a wheel.
@@ -158,7 +151,10 @@ fn locate(
             Candidate::Http { url, .. } => Some(url),
             Candidate::File(_) => None,
         });
-    url.ok_or_else(|| error::environment(format!("no index has `{file}`")).into())
+    url.ok_or_else(|| {
+        let file = file.clone();
+        Error::NotInIndex { file }.failure().into()
+    })
 }
 
 /// The wheels with their files where the image has them.
@@ -266,6 +262,7 @@ fn keep_unread(old: &PythonLock, new: &mut PythonLock) {
 mod tests {
     use super::*;
     use crate::context::quiet::Quiet;
+    use factory_base::error::{Kind, kind_of};
 
     const LAYERS: &str = "schema_version = 1\ncuda = '01-cuda'\ncuda_metadata = '02-torch'\n\
         layers = [{ name = '01-cuda', stage = 's' }, { name = '02-torch', stage = 's' }]";
@@ -395,7 +392,7 @@ mod tests {
         release(&mut fixture, "36e11081", "AAAA");
         fixture.hide("torchvision");
         let error = fixture.share("", None).unwrap_err();
-        assert_eq!(error::kind_of(&error), error::Kind::Environment);
+        assert_eq!(kind_of(&error), Kind::Environment);
         insta::assert_snapshot!(error, @"the list of files of `torchvision-1-py3-none-any.whl` is not known here, and `--offline` forbids to ask");
     }
 

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use serde::Deserialize;
 
-use crate::Context;
 use crate::committed::{self, Checked};
-use factory_base::error;
-use factory_model::lock::{GitTree, Sealed, SourcesLock, Tarball, Weights};
+use crate::context::Context;
+use crate::error::Problem;
+use factory_base::error::Explain as _;
+use factory_model::lock::{GitKind, GitTree, Sealed, SourcesLock, SriSha256, Tarball, Weights};
 use factory_model::schema;
 
 /// Its lock, below `package-lists/locks`.
@@ -33,10 +34,10 @@ pub(super) struct Sources {
 pub(super) struct GitSource {
     pub url: String,
     pub rev: String,
-    pub nar_hash: String,
+    pub nar_hash: SriSha256,
     #[serde(default)]
     pub submodules: bool,
-    pub kind: String,
+    pub kind: GitKind,
     pub install_dir: Option<String>,
     pub import_fails: Option<String>,
     /// Requirements of a Python package, as PEP 508: resolving needs no clone, and a bound
@@ -45,53 +46,36 @@ pub(super) struct GitSource {
     pub requires: Vec<String>,
 }
 
-fn is_sri(text: &str) -> bool {
-    text.starts_with("sha256-") && text.len() == 51
-}
-
 /// Reads `sources.toml`.
 pub(super) fn read(ctx: &dyn Context) -> Result<Sources> {
     let text = fs_err::read_to_string(ctx.lists().join("sources.toml"))?;
-    let wrong =
-        |reason: String| error::bad_input(format!("`package-lists/sources.toml`: {reason}"));
-    let sources: Sources = toml::from_str(&text).map_err(|error| wrong(error.to_string()))?;
-    schema::check(sources.schema_version).map_err(wrong)?;
-    for (name, git) in &sources.git {
-        if git.rev.len() != 40 || !git.rev.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return Err(wrong(format!("git.{name}: `{}` is not a full revision", git.rev)).into());
+    let sources = Sources::parse(&text);
+    Ok(sources.map_err(|problem| problem.of("package-lists/sources.toml").failure())?)
+}
+
+impl Sources {
+    /// Reads the file's text.
+    pub fn parse(text: &str) -> Result<Self, Problem> {
+        let sources: Self = toml::from_str(text)?;
+        schema::check(sources.schema_version)?;
+        for (name, git) in &sources.git {
+            git.check()
+                .map_err(|problem| Problem::Content(format!("git.{name}: {problem}")))?;
         }
-        if !is_sri(&git.nar_hash) {
-            return Err(wrong(format!(
-                "git.{name}: `{}` is not a SHA-256 in SRI form",
-                git.nar_hash
-            ))
-            .into());
-        }
-        if !["build", "comfyui", "custom-node", "python"].contains(&git.kind.as_str()) {
-            return Err(wrong(format!(
-                "git.{name}: the kind `{}` is none of build, comfyui, custom-node and python",
-                git.kind
-            ))
-            .into());
-        }
-        if (git.kind == "custom-node") != git.install_dir.is_some() {
-            return Err(wrong(format!(
-                "git.{name}: `install_dir` belongs to a custom node, and to nothing else"
-            ))
-            .into());
-        }
+        Ok(sources)
     }
-    for (name, weights) in &sources.weights {
-        for (file, hash) in &weights.files {
-            if !is_sri(hash) {
-                return Err(wrong(format!(
-                    "weights.{name}: `{hash}` of {file} is not a SHA-256 in SRI form"
-                ))
-                .into());
-            }
+}
+
+impl GitSource {
+    fn check(&self) -> Result<(), String> {
+        if self.rev.len() != 40 || !self.rev.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Err(format!("`{}` is not a full revision", self.rev));
         }
+        if (self.kind == GitKind::CustomNode) != self.install_dir.is_some() {
+            return Err("`install_dir` belongs to a custom node, and to nothing else".to_owned());
+        }
+        Ok(())
     }
-    Ok(sources)
 }
 
 /// `locks/sources.toml`, before and after.
@@ -137,7 +121,7 @@ fn locked(sources: Sources) -> SourcesLock {
             .git
             .into_iter()
             .map(|(name, git)| {
-                let is_package = git.kind == "python";
+                let is_package = git.kind == GitKind::Python;
                 let tree = GitTree {
                     url: git.url,
                     rev: git.rev,

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use xshell::{Cmd, Shell, cmd};
 
-use crate::Context;
-use factory_base::error;
+use super::error::Error;
+use crate::context::Context;
+use factory_base::error::Explain as _;
 use factory_base::process;
 use factory_model::lock::Sha256;
 
@@ -74,10 +75,8 @@ impl Uv {
             let requirement = requirement();
             ctx.step("Installing", &requirement.replace("==", " "));
             uv.install(ctx.cache(), &directory).map_err(|error| {
-                error.context(
-                    error::environment(format!("cannot install `{requirement}`, which resolves the Python lists"))
-                        .hint("install uv yourself, or `apt-get install python3-pip`, then run the command again"),
-                )
+                let requirement = requirement.to_owned();
+                error.context(Error::NoUv { requirement }.failure())
             })?;
         }
         Ok(uv)
@@ -162,9 +161,7 @@ impl Uv {
         }
         let message = lines.join("\n");
         if !message.contains("No solution found") {
-            let hint = "if it cannot reach the index, check the settings of uv or pip (`uv.toml`, `pip config list`)";
-            process::finish(&text, status, &lines)
-                .context(error::environment("uv cannot resolve the Python lists").hint(hint))?;
+            process::finish(&text, status, &lines).context(Error::UvFailed.failure())?;
         }
         Ok(Err(message))
     }

@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::name::PackageName;
 use super::wheel::Abi;
+use crate::error::Problem;
 use factory_model::cuda::{self, CudaArchitecture};
 use factory_model::lock::SriSha256;
 use factory_model::schema;
@@ -130,27 +131,29 @@ impl Variants {
     ///
     /// # Errors
     /// The text, with what is wrong in it.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let variants: Self = toml::from_str(text).map_err(|error| error.to_string())?;
+    pub fn parse(text: &str) -> Result<Self, Problem> {
+        let variants: Self = toml::from_str(text)?;
         schema::check(variants.schema_version)?;
         for (key, name) in [("default", &variants.default), ("quick", &variants.quick)] {
             if !variants.variant.contains_key(name) {
-                return Err(format!(
+                return Err(Problem::Content(format!(
                     "{key} names `{name}`, a variant that is not defined"
-                ));
+                )));
             }
         }
-        cuda::check_list(&variants.cuda_architectures)?;
+        cuda::check_list(&variants.cuda_architectures)
+            .map_err(|error| Problem::Content(error.to_string()))?;
         for (name, variant) in &variants.variant {
             if let Some(own) = &variant.cuda_architectures {
-                cuda::check_list(own).map_err(|reason| format!("variant `{name}`: {reason}"))?;
+                cuda::check_list(own)
+                    .map_err(|error| Problem::Content(format!("variant `{name}`: {error}")))?;
             }
             if let Some(other) = &variant.kernels_of
                 && !variants.variant.contains_key(other)
             {
-                return Err(format!(
+                return Err(Problem::Content(format!(
                     "variant `{name}`: kernels_of names `{other}`, which is not defined"
-                ));
+                )));
             }
         }
         Ok(variants)
@@ -162,9 +165,10 @@ mod tests {
     use super::*;
 
     fn parse(lists: &str, own: &str) -> Result<Variants, String> {
-        Variants::parse(&format!(
+        let variants = Variants::parse(&format!(
             "schema_version = 1\ndefault = 'a'\nquick = 'a'\n{lists}\n[variant.a]\nabi = 'cp314t'\ntag = 't'\ndescription = 'd'\ngit = false\n{own}\n"
-        ))
+        ));
+        variants.map_err(|problem| problem.to_string())
     }
 
     #[test]

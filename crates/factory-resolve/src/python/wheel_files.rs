@@ -1,10 +1,11 @@
 //! `wheel-files.toml`: single files of wheels that the image holds once, or not at all. Pure.
 
-use factory_model::lock::Sha256;
-use factory_model::schema;
 use serde::Deserialize;
 
 use super::name::PackageName;
+use crate::error::Problem;
+use factory_model::lock::Sha256;
+use factory_model::schema;
 
 /// `package-lists/wheel-files.toml`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -38,15 +39,17 @@ impl WheelFiles {
     ///
     /// # Errors
     /// What is wrong in it.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let file: Self = toml::from_str(text).map_err(|error| error.to_string())?;
+    pub fn parse(text: &str) -> Result<Self, Problem> {
+        let file: Self = toml::from_str(text)?;
         schema::check(file.schema_version)?;
         if file.shared_from_bytes == 0 {
-            return Err("shared_from_bytes is 0, and empty files are all the same".to_owned());
+            let problem = "shared_from_bytes is 0, and empty files are all the same";
+            return Err(Problem::Content(problem.to_owned()));
         }
         for entry in &file.left_out {
             if entry.reason.trim().is_empty() {
-                return Err(format!("left_out of `{}` has no reason", entry.package));
+                let problem = format!("left_out of `{}` has no reason", entry.package);
+                return Err(Problem::Content(problem));
             }
         }
         Ok(file)

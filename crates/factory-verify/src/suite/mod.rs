@@ -60,7 +60,9 @@ impl Suite {
             .chain(has_gpu_checks.then_some(GPU_MEMORY))
             .collect();
         if let Some(name) = wanted.iter().find(|name| !known.contains(&name.as_str())) {
-            let near = nearest(name, known.iter().copied()).map(str::to_owned);
+            let near = nearest(name, known.iter().copied())
+                .first()
+                .map(|near| (*near).to_owned());
             let name = name.clone();
             return Err(Error::UnknownCheck { name, near }.failure().into());
         }

@@ -1,0 +1,61 @@
+//! The hash that ties a lock to what people wrote. Pure.
+
+use super::inputs::{Inputs, Job, constraints, layer_inputs};
+use super::name::PackageName;
+use super::variants::Variant;
+use factory_model::lock::Sha256;
+
+/// Lines under heads; their order does not count.
+struct Text(String);
+
+impl Text {
+    fn block(&mut self, head: &str, mut lines: Vec<String>) {
+        lines.sort_unstable();
+        lines.dedup();
+        self.0.push_str(&format!("[{head}]\n"));
+        for line in lines {
+            self.0.push_str(&line);
+            self.0.push('\n');
+        }
+    }
+}
+
+/// Hash of everything people wrote that this lock depends on; comments and order in the
+/// lists do not count.
+pub(super) fn list_sha256(inputs: &Inputs, job: &Job<'_>) -> Sha256 {
+    let variant = &job.variant;
+    let mut text = Text(format!("abi {}\n", variant.abi));
+    text.block("constraints", constraints(inputs, variant));
+    add_variant(&mut text, variant);
+    let layers = layer_inputs(inputs, job);
+    for lists in layers.chunk_by(|one, other| one.layer == other.layer) {
+        let mut wanted = Vec::new();
+        for list in lists {
+            wanted.extend(list.lines.iter().map(|(_, text)| text.clone()));
+            wanted.extend(list.git.iter().map(|(name, _)| format!("git {name}")));
+            wanted.extend(list.bundle.iter().map(|(name, _)| format!("bundle {name}")));
+        }
+        text.block(lists[0].layer, wanted);
+    }
+    Sha256::of(text.0.as_bytes())
+}
+
+/// What `variants.toml` says of the resolution.
+fn add_variant(text: &mut Text, variant: &Variant) {
+    let direct = variant.direct.iter();
+    let direct = direct.map(|(name, one)| format!("{name}: {}", one.requires.join(", ")));
+    text.block("direct", direct.collect());
+    let dropped = variant
+        .dropped
+        .iter()
+        .chain(variant.overrides.iter().flat_map(|one| &one.drop));
+    text.block("dropped", dropped.map(PackageName::to_string).collect());
+    let requires = variant.overrides.iter().filter_map(|one| {
+        let requires = one.requires.as_ref()?;
+        Some(format!("{}: {}", one.name, requires.join(", ")))
+    });
+    text.block("overridden", requires.collect());
+    let provided = variant.provided.iter();
+    let provided = provided.map(|one| format!("{} by {}", one.name, one.by));
+    text.block("provided", provided.collect());
+}

@@ -1,0 +1,324 @@
+//! Whether each thing that was asked for is locked or excluded, and each exclusion still true.
+//! Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::exclusions::Class;
+use super::inputs::Inputs;
+use super::name::normalized;
+use super::requirement::Requirement;
+use factory_model::lock::{GitKind, PythonLock};
+use factory_model::nearest::nearest;
+
+/// A requested thing: its name as written, who asks for it, and whether it comes from git.
+struct Thing {
+    name: String,
+    origin: String,
+    is_git: bool,
+}
+
+/// Everything that a variant must have or exclude, by normal name.
+fn things(inputs: &Inputs) -> BTreeMap<String, Thing> {
+    let mut things: BTreeMap<String, Thing> = BTreeMap::new();
+    let mut add = |name: &str, origin: &str, is_git: bool| {
+        things.entry(normalized(name)).or_insert_with(|| Thing {
+            name: name.to_owned(),
+            origin: origin.to_owned(),
+            is_git,
+        });
+    };
+    for (_, file) in inputs.layers.lists() {
+        for (line, requirement) in inputs.lists.get(file).into_iter().flatten() {
+            let is_git = matches!(requirement, Requirement::Git { .. });
+            let origin = format!("{file}:{}", line.number);
+            add(requirement.name().as_str(), &origin, is_git);
+        }
+    }
+    for (name, source) in &inputs.sources.git {
+        if source.kind != GitKind::Build {
+            add(name, "sources.toml", true);
+        }
+    }
+    for name in inputs.sources.weights.keys() {
+        add(name, "sources.toml", true);
+    }
+    let requested = &inputs.requested;
+    for (names, is_git) in [
+        (&requested.debian, false),
+        (&requested.python, false),
+        (&requested.nodes, true),
+    ] {
+        for name in names {
+            add(name, "requested.toml", is_git);
+        }
+    }
+    things
+}
+
+/// What is wrong with the exclusions, each fault on a line of its own. Only variants with
+/// a lock in `locks` are compared with what is locked; `debian` is in all of them.
+pub(super) fn faults(
+    inputs: &Inputs,
+    locks: &BTreeMap<&str, PythonLock>,
+    debian: &BTreeSet<String>,
+) -> Vec<String> {
+    let things = things(inputs);
+    let pinned: BTreeSet<String> = inputs
+        .sources
+        .git
+        .keys()
+        .map(|name| normalized(name))
+        .collect();
+    let mut faults = wrong_names(inputs, &things);
+    // By thing, so that one that several variants lack is one fault.
+    let mut lacking: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (variant, lock) in locks {
+        let locked = locked(inputs, variant, lock, debian);
+        let without_git = inputs
+            .exclusions
+            .of(variant)
+            .any(|one| one.all == Some(Class::Git));
+        for (name, thing) in &things {
+            let is_excluded = inputs.exclusions.has(name, variant) || (without_git && thing.is_git);
+            if !is_excluded && !locked.contains(name) {
+                lacking.entry(name).or_default().push(variant);
+            }
+        }
+        for one in inputs.exclusions.of(variant) {
+            let reason = match &one.name {
+                Some(name) if locked.contains(&normalized(name)) => "the lock has it",
+                Some(name) if one.unpinned && pinned.contains(&normalized(name)) => {
+                    "`sources.toml` pins it"
+                }
+                None if inputs.variants.variant[*variant].git => "the variant has `git = true`",
+                _ => continue,
+            };
+            faults.push(format!(
+                "the exclusion of {} from `{variant}` is no longer needed: {reason}",
+                one.shown()
+            ));
+        }
+    }
+    for (name, variants) in lacking {
+        faults.push(format!(
+            "`{}` ({}) is neither locked nor excluded in {}",
+            things[name].name,
+            things[name].origin,
+            quoted(variants)
+        ));
+    }
+    faults
+}
+
+/// Names of variants and things that do not exist, and things excluded twice.
+fn wrong_names(inputs: &Inputs, things: &BTreeMap<String, Thing>) -> Vec<String> {
+    let known = &inputs.variants.variant;
+    let mut seen = BTreeSet::new();
+    let mut faults = Vec::new();
+    for one in &inputs.exclusions.exclusion {
+        let shown = one.shown();
+        for variant in &one.variants {
+            if !known.contains_key(variant) {
+                faults.push(format!(
+                    "the exclusion of {shown} names no variant of ours: `{variant}`; there are {}",
+                    quoted(known.keys().map(String::as_str))
+                ));
+            } else if !seen.insert((shown.clone(), variant)) {
+                faults.push(format!("{shown} is excluded from `{variant}` twice"));
+            }
+        }
+        let Some(name) = &one.name else { continue };
+        if !things.contains_key(&normalized(name)) {
+            let near = nearest(name, things.values().map(|thing| thing.name.as_str()))
+                .first()
+                .map(|near| format!("; the nearest name is `{near}`"))
+                .unwrap_or_default();
+            faults.push(format!(
+                "the exclusion of {shown} is not needed: nothing of that name is requested{near}"
+            ));
+        }
+    }
+    faults
+}
+
+/// Normal names of what a variant has.
+fn locked(
+    inputs: &Inputs,
+    variant: &str,
+    lock: &PythonLock,
+    debian: &BTreeSet<String>,
+) -> BTreeSet<String> {
+    let has_git = inputs.variants.variant[variant].git;
+    let weights = inputs.sources.weights.keys().filter(|_| has_git);
+    let packages = lock.packages.iter().map(|package| package.name.as_str());
+    packages
+        .chain(lock.git.iter().map(|git| git.name.as_str()))
+        .chain(lock.provided.iter().map(|provided| provided.name.as_str()))
+        .chain(lock.bundle.iter().map(|tree| tree.name.as_str()))
+        .chain(weights.map(String::as_str))
+        .chain(debian.iter().map(String::as_str))
+        .map(normalized)
+        .collect()
+}
+
+fn quoted<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    let names: Vec<String> = names.into_iter().map(|name| format!("`{name}`")).collect();
+    names.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::python::parse_list;
+    use crate::python::sdists::Sdists;
+    use crate::python::sources::Sources;
+    use crate::python::variants::Variants;
+    use crate::python::{Exclusions, Requested, WheelFiles};
+    use factory_model::layers::Layers;
+    use factory_model::lock::Sha256;
+
+    /// Two variants, one without git; the lists ask for numpy, dlib and clip.
+    fn inputs(exclusions: &str) -> Inputs {
+        let variants = r#"
+            schema_version = 1
+            default = "small"
+            quick = "small"
+            cuda_architectures = ["9.0"]
+            [variant.small]
+            abi = "cp314t"
+            description = "small"
+            tag = "small"
+            git = false
+            [variant.whole]
+            abi = "cp314t"
+            description = "whole"
+            tag = "whole"
+            git = true
+        "#;
+        let revision = "0123456789012345678901234567890123456789";
+        let hash = Sha256::of(b"tree").to_sri();
+        let sources = format!(
+            r#"
+            schema_version = 1
+            [git.clip]
+            url = "https://git.example/clip"
+            rev = "{revision}"
+            nar_hash = "{hash}"
+            kind = "python"
+            [git.Some_Node]
+            url = "https://git.example/node"
+            rev = "{revision}"
+            nar_hash = "{hash}"
+            kind = "custom-node"
+            install_dir = "Some_Node"
+            "#
+        );
+        let list = format!("numpy\ndlib\ngit+https://git.example/clip@{revision}#egg=clip\n");
+        let layers = "schema_version = 1\ncuda = '01-pak7'\ncuda_metadata = '01-pak7'\n\
+            layers = [{ name = '01-pak7', lists = ['pak7.txt'], stage = 's' }]";
+        let lines = parse_list("pak7.txt", &list).unwrap();
+        Inputs {
+            layers: Layers::parse(layers).unwrap(),
+            wheel_files: WheelFiles::parse("schema_version = 1\nshared_from_bytes = 1").unwrap(),
+            variants: Variants::parse(variants).unwrap(),
+            exclusions: Exclusions::parse(&format!("schema_version = 1\n{exclusions}")).unwrap(),
+            requested: Requested::parse(
+                "schema_version = 1\ndebian = ['sox']\npython = ['numpy']\nnodes = ['Some_Node']",
+            )
+            .unwrap(),
+            constraints: Vec::new(),
+            lists: BTreeMap::from([("pak7.txt".to_owned(), lines)]),
+            sources: toml::from_str::<Sources>(&sources).unwrap(),
+            sdists: Sdists::default(),
+        }
+    }
+
+    fn lock(packages: &[&str], git: &[&str], bundle: &[&str]) -> PythonLock {
+        let zeros = "0".repeat(64);
+        let mut text = format!("schema_version = 1\npython = 'cp314t'\nlist_sha256 = '{zeros}'\n");
+        for name in packages {
+            text.push_str(&format!(
+                "[[package]]\nname = '{name}'\nversion = '1'\nlayer = '08-pak7'\nkind = 'wheel'\nfile = 'f'\nsize = 1\nsha256 = '{zeros}'\n"
+            ));
+        }
+        for (table, names) in [("git", git), ("bundle", bundle)] {
+            for name in names {
+                text.push_str(&format!(
+                    "[[{table}]]\nname = '{name}'\nlayer = '08-pak7'\n"
+                ));
+            }
+        }
+        toml::from_str(&text).unwrap()
+    }
+
+    fn entry(key: &str, variants: &str) -> String {
+        format!("[[exclusion]]\n{key}\nvariants = [{variants}]\nreason = 'r'\nlifts = 'l'\n")
+    }
+
+    /// What is said of these exclusions when `small` has numpy, and `whole` has all.
+    fn said(exclusions: &[(&str, &str)]) -> String {
+        let text: String = exclusions
+            .iter()
+            .map(|(key, variants)| entry(key, variants))
+            .collect();
+        let locks = BTreeMap::from([
+            ("small", lock(&["numpy"], &[], &[])),
+            ("whole", lock(&["numpy", "dlib"], &["clip"], &["some-node"])),
+        ]);
+        faults(&inputs(&text), &locks, &BTreeSet::from(["sox".to_owned()])).join("\n")
+    }
+
+    const GIT: (&str, &str) = ("all = 'git'", "'small'");
+    const DLIB: (&str, &str) = ("name = 'dlib'", "'small'");
+
+    #[test]
+    fn ok_all_is_locked_or_excluded() {
+        assert_eq!(said(&[GIT, DLIB]), "");
+    }
+
+    #[test]
+    fn err_neither_locked_nor_excluded() {
+        insta::assert_snapshot!(said(&[]), @r"
+        `clip` (pak7.txt:3) is neither locked nor excluded in `small`
+        `dlib` (pak7.txt:2) is neither locked nor excluded in `small`
+        `Some_Node` (sources.toml) is neither locked nor excluded in `small`
+        ");
+        let inputs = inputs("");
+        let locks = BTreeMap::from([("whole", lock(&[], &[], &["some-node"]))]);
+        insta::assert_snapshot!(faults(&inputs, &locks, &BTreeSet::new()).join("\n"), @r"
+        `clip` (pak7.txt:3) is neither locked nor excluded in `whole`
+        `dlib` (pak7.txt:2) is neither locked nor excluded in `whole`
+        `numpy` (pak7.txt:1) is neither locked nor excluded in `whole`
+        `sox` (requested.toml) is neither locked nor excluded in `whole`
+        ");
+    }
+
+    #[test]
+    fn err_no_longer_needed() {
+        insta::assert_snapshot!(
+            said(&[("all = 'git'", "'small', 'whole'"), ("name = 'dlib'", "'small', 'whole'")]),
+            @r"
+        the exclusion of all `git` from `whole` is no longer needed: the variant has `git = true`
+        the exclusion of `dlib` from `whole` is no longer needed: the lock has it
+        "
+        );
+    }
+
+    #[test]
+    fn err_unpinned_with_a_pin() {
+        let unpinned = ("name = 'some-node'\nunpinned = true", "'small'");
+        insta::assert_snapshot!(said(&[GIT, DLIB, unpinned]), @"the exclusion of `some-node` from `small` is no longer needed: `sources.toml` pins it");
+    }
+
+    #[test]
+    fn err_unknown_names_and_twice() {
+        insta::assert_snapshot!(
+            said(&[GIT, DLIB, DLIB, ("name = 'Some-Mode'", "'slim', 'whole'")]),
+            @r"
+        `dlib` is excluded from `small` twice
+        the exclusion of `Some-Mode` names no variant of ours: `slim`; there are `small`, `whole`
+        the exclusion of `Some-Mode` is not needed: nothing of that name is requested; the nearest name is `Some_Node`
+        "
+        );
+    }
+}
