@@ -108,6 +108,29 @@ fn err_check_names_stale_python_locks() {
 }
 
 #[test]
+fn err_check_names_locks_whose_sdists_require_something_else() {
+    let sandbox = checkout();
+    let path = sandbox.ctx.lists().join("sdists.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    // An sdist that no variant takes, and one that only some take.
+    let other = "\n[sdist.nobodys]\nversion = \"1\"\nrequires = []\n";
+    std::fs::write(&path, format!("{text}{other}")).unwrap();
+    assert_eq!(run(&sandbox.ctx, &["--check"]), None);
+    let known = "[sdist.dlib]\nversion = \"20.0.1\"\nrequires = []";
+    assert!(text.contains(known));
+    let edited = known.replace("[]", "[\"numpy>=2\"]");
+    std::fs::write(&path, text.replace(known, &edited)).unwrap();
+    let (kind, text) = run(&sandbox.ctx, &["--check"]).unwrap();
+    assert_eq!(kind, Kind::NotRight);
+    assert_eq!(
+        text,
+        "3 locks do not belong to the lists as they are\n  package-lists/locks/python/gil.toml\n  package-lists/locks/python/megapak.toml\n  package-lists/locks/python/pt210.toml"
+    );
+    let (kind, _) = run(&sandbox.ctx, &[]).unwrap();
+    assert_eq!(kind, Kind::Environment);
+}
+
+#[test]
 fn err_check_names_a_lock_edited_by_hand() {
     let sandbox = checkout();
     let path = sandbox.ctx.locks().join("python/slim.toml");

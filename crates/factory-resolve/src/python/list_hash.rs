@@ -27,6 +27,7 @@ pub(super) fn list_sha256(inputs: &Inputs, job: &Job<'_>) -> Sha256 {
     let mut text = Text(format!("abi {}\n", variant.abi));
     text.block("constraints", constraints(inputs, variant));
     add_variant(&mut text, variant);
+    text.block("sdists", sdists(inputs, variant));
     let layers = layer_inputs(inputs, job);
     for lists in layers.chunk_by(|one, other| one.layer == other.layer) {
         let mut wanted = Vec::new();
@@ -58,4 +59,15 @@ fn add_variant(text: &mut Text, variant: &Variant) {
     let provided = variant.provided.iter();
     let provided = provided.map(|one| format!("{} by {}", one.name, one.by));
     text.block("provided", provided.collect());
+}
+
+/// The source distributions that a variant may take, and what `sdists.toml` says of them.
+fn sdists(inputs: &Inputs, variant: &Variant) -> Vec<String> {
+    let allowed = variant.sdists.iter().map(PackageName::to_string);
+    let known = inputs.sdists.of(variant);
+    let known = known.map(|(name, sdist)| {
+        let requires = sdist.requires.join(", ");
+        format!("{name} {}: {requires}", sdist.version)
+    });
+    allowed.chain(known).collect()
 }

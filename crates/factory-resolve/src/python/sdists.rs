@@ -28,7 +28,8 @@ pub(super) struct Sdists {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Sdist {
-    version: String,
+    /// PEP 440.
+    pub version: String,
     /// PEP 508, those of extras left out.
     pub requires: Vec<String>,
 }
