@@ -43,6 +43,12 @@ pub enum Error {
         /// As the lock has it.
         origin: String,
     },
+    /// A file is to come from where only trees are.
+    #[error("the origin {origin} is a tree, not a file")]
+    NotAFile {
+        /// As the lock has it.
+        origin: String,
+    },
     /// The network may not be used.
     #[error("{}not asked, because of `--offline`", prefixed(.url.as_deref()))]
     Offline {
@@ -131,6 +137,7 @@ impl Explain for Error {
             | Self::NoCargoHome
             | Self::CannotWrite { .. } => Kind::Environment,
             Self::NotATree { .. }
+            | Self::NotAFile { .. }
             | Self::BadSettings { .. }
             | Self::BadUrl { .. }
             | Self::NoSubmoduleUrl { .. }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use xshell::Shell;
 
 use super::apt::Mirrors;
@@ -71,7 +71,8 @@ impl<'a> Locations<'a> {
             }
             Origin::Url { url } => Ok(vec![Candidate::url(url)]),
             Origin::Git { .. } | Origin::DebMember { .. } => {
-                bail!("the origin {origin:?} is a tree, not a file")
+                let origin = format!("{origin:?}");
+                Err(Error::NotAFile { origin }.failure().into())
             }
         }
     }

@@ -65,6 +65,14 @@ pub enum Error {
         /// The name.
         name: String,
     },
+    /// An image that was loaded is not there.
+    #[error("{engine} has loaded `{name}` and does not know it")]
+    NotKept {
+        /// The engine.
+        engine: String,
+        /// The image.
+        name: String,
+    },
     /// The image of a name is another one than was built.
     #[error(
         "`{reference}` in {engine} is not the image that was just built\n  expected: {expected}\n  found:    {found}"
@@ -101,6 +109,7 @@ impl Explain for Error {
             | Self::NoAnswer { .. }
             | Self::NoContainer { .. }
             | Self::NoImage { .. }
+            | Self::NotKept { .. }
             | Self::NoGpu { .. } => Kind::Environment,
             Self::NotAsBuilt { .. } => Kind::NotRight,
         }
@@ -128,7 +137,7 @@ impl Explain for Error {
             Self::NoContainer { .. } => {
                 owned(&["run `cargo xtask doctor` to see what this machine lacks"])
             }
-            Self::NoImage { engine, .. } => {
+            Self::NoImage { engine, .. } | Self::NotKept { engine, .. } => {
                 vec![format!("`{engine} images` lists what it has")]
             }
             Self::NotAsBuilt {

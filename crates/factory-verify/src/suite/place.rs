@@ -63,7 +63,11 @@ impl CheckedImage {
         let reference = image.reference.to_string();
         let found = engine.inspect(&reference)?;
         let found = found.ok_or_else(|| {
-            anyhow::anyhow!("{engine} has loaded `{reference}` and does not know it")
+            Error::NotKept {
+                engine: engine.to_string(),
+                name: reference.clone(),
+            }
+            .failure()
         })?;
         if !found.is(&image) {
             return Err(Error::NotAsBuilt {
