@@ -5,6 +5,7 @@ mod committed;
 mod context;
 pub mod debian;
 mod error;
+mod fetch;
 pub mod python;
 
 pub use checkout::layers;

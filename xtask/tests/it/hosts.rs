@@ -17,7 +17,7 @@ fn hosts() -> BTreeSet<String> {
     let defaults = "from pip._internal.models.index import PyPI as p; print(p.url, 'https://' + p.file_storage_domain)";
     ask("python3", &["-c", defaults]);
     ask("npm", &["config", "get", "registry"]);
-    let mirrors = factory_resolve::debian::mirrors().unwrap();
+    let mirrors = factory_fetch::Mirrors::of_machine().unwrap();
     for archive in ["debian", "debian-security"] {
         urls.extend(mirrors.base(archive).map(str::to_owned));
     }

@@ -319,7 +319,7 @@ fn require_archives(mirrors: &Mirrors, config: &Config) -> Result<()> {
 ///
 /// # Errors
 /// Not reachable, or other bytes.
-pub fn download(url: &str, target: &Path, sha256: Sha256) -> Result<()> {
+fn download(url: &str, target: &Path, sha256: Sha256) -> Result<()> {
     let sh = Shell::new()?;
     let helper = "/usr/lib/apt/apt-helper";
     let hash = format!("SHA256:{sha256}");

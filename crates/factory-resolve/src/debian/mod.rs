@@ -13,17 +13,8 @@ mod seed;
 mod snapshot;
 mod solve;
 
-pub use apt::download;
 pub use config::{Config, Root};
 pub use error::Error;
 pub use inputs::Options;
 pub use seed::{SeedLock, check as check_seed, update as update_seed};
 pub use solve::{RootUpdate, check, image_packages, update};
-
-/// Where the machine's apt gets Debian's archives from.
-///
-/// # Errors
-/// Unreadable apt sources.
-pub fn mirrors() -> anyhow::Result<factory_fetch::Mirrors> {
-    factory_fetch::Mirrors::of_machine()
-}

@@ -8,14 +8,13 @@ use std::os::unix::fs::PermissionsExt as _;
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
-use super::apt::download;
 use super::error::Error;
 use crate::committed::{self, Checked};
 use crate::context::Context;
+use crate::fetch;
 use factory_base::error::Explain as _;
-use factory_fetch::Mirrors;
-use factory_fetch::nar_hash;
-use factory_model::lock::{DebianLock, DebianPackage, Sealed, Sha256, SriSha256};
+use factory_fetch::{Job, nar_hash};
+use factory_model::lock::{DebianLock, DebianPackage, Origin, Sealed, Sha256, SriSha256};
 
 /// Its name below `package-lists/locks`.
 const LOCK: &str = "seed";
@@ -58,7 +57,7 @@ pub fn update(ctx: &dyn Context, root: &DebianLock) -> Result<(Option<SeedLock>,
         .ok_or_else(|| Error::EmptySeed.failure())?;
     let new = match &old {
         Some(old) if old.is_sealed && old.lock.deb_sha256 == package.sha256 => old.lock.clone(),
-        _ => compute(package)?,
+        _ => compute(ctx, root, package)?,
     };
     Ok((old.map(|old| old.lock), new))
 }
@@ -77,15 +76,22 @@ pub fn check(ctx: &dyn Context) -> Result<Checked> {
     Ok(checked)
 }
 
-fn compute(package: &DebianPackage) -> Result<SeedLock> {
-    let mirrors = Mirrors::of_machine()?;
-    let base = mirrors.base(&package.archive).ok_or_else(|| {
-        let archive = package.archive.clone();
-        Error::NoMirror { archive }.failure()
-    })?;
+fn compute(ctx: &dyn Context, root: &DebianLock, package: &DebianPackage) -> Result<SeedLock> {
     let work = tempfile::tempdir()?;
     let file = work.path().join("seed.deb");
-    download(&format!("{base}/{}", package.path), &file, package.sha256)?;
+    let snapshot = package.snapshot.as_ref().unwrap_or(&root.snapshot);
+    let job = Job {
+        name: format!("{} {}", package.name, package.version),
+        origins: vec![Origin::Debian {
+            archive: package.archive.clone(),
+            path: package.path.clone(),
+            snapshot: snapshot.clone(),
+        }],
+        sha256: package.sha256,
+        size: Some(package.size),
+        destination: file.clone(),
+    };
+    fetch::file(ctx, &job)?;
     let bin = work.path().join("tree/bin");
     fs_err::create_dir_all(&bin)?;
     let program = bin.join(MEMBER.rsplit('/').next().unwrap_or(MEMBER));

@@ -68,12 +68,6 @@ pub enum Error {
         /// What is missing.
         program: &'static str,
     },
-    /// CPython's tarball is nowhere.
-    #[error("no origin serves `{file}`")]
-    NoOrigin {
-        /// The tarball.
-        file: String,
-    },
     /// There is no uv, and none can be had.
     #[error("cannot install `{requirement}`, which resolves the Python lists")]
     NoUv {

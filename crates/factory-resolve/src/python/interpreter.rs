@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use xshell::{Shell, cmd};
 
 use super::error::Error;
@@ -15,10 +15,11 @@ use super::sources;
 use super::uv::Uv;
 use super::wheel::Abi;
 use crate::context::Context;
-use crate::debian;
+use crate::fetch;
 use factory_base::error::Explain as _;
 use factory_base::process;
-use factory_model::lock::{Origin, Tarball};
+use factory_fetch::Job;
+use factory_model::lock::Tarball;
 
 /// Finds or makes an interpreter with this ABI.
 pub(super) fn provide(ctx: &dyn Context, uv: &Uv, abi: Abi) -> Result<PathBuf> {
@@ -74,9 +75,14 @@ fn build(ctx: &dyn Context, tarball: &Tarball, abi: Abi, directory: &Path) -> Re
         }
     }
     let archive = ctx.cache().join(&tarball.file);
-    if !archive.exists() {
-        download(tarball, &archive)?;
-    }
+    let job = Job {
+        name: tarball.file.clone(),
+        origins: tarball.origins.clone(),
+        sha256: tarball.sha256,
+        size: Some(tarball.size),
+        destination: archive.clone(),
+    };
+    fetch::file(ctx, &job)?;
     fs_err::create_dir_all(ctx.cache())?;
     let work = tempfile::tempdir_in(ctx.cache())?;
     let sh = Shell::new()?;
@@ -111,27 +117,4 @@ fn build(ctx: &dyn Context, tarball: &Tarball, abi: Abi, directory: &Path) -> Re
         ),
     );
     Ok(())
-}
-
-fn download(tarball: &Tarball, target: &Path) -> Result<()> {
-    let mirrors = debian::mirrors()?;
-    let mut faults = Vec::new();
-    for origin in &tarball.origins {
-        let url = match origin {
-            Origin::Url { url } => url.clone(),
-            Origin::Debian { archive, path, .. } => match mirrors.base(archive) {
-                Some(base) => format!("{base}/{path}"),
-                None => continue,
-            },
-            _ => continue,
-        };
-        match debian::download(&url, target, tarball.sha256) {
-            Ok(()) => return Ok(()),
-            Err(error) => faults.push(format!("{error:#}")),
-        }
-    }
-    Err(anyhow::anyhow!(faults.join("\n"))).with_context(|| {
-        let file = tarball.file.clone();
-        Error::NoOrigin { file }.failure()
-    })
 }
