@@ -124,6 +124,10 @@ fn ok_image_without_faults() {
 }
 
 #[test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "a table of faults, and one of what each is called"
+)]
 fn err_every_fault_is_named() {
     let (Some(mut image), Some(library)) = (TinyImage::new(), library_that_lacks_one()) else {
         return skip("no Python 3.11, or no C library, that can be taken along");

@@ -1,5 +1,7 @@
 //! `fetch` with the real Nix, a server on the loopback and a git repository on the disk.
 
+use std::path::{Path, PathBuf};
+
 use factory_base::error::{Kind, hints_of, kind_of};
 use factory_base::process;
 use factory_model::lock::Sha256;
@@ -195,10 +197,8 @@ fn err_unreachable_is_named_after_all_else_is_fetched() {
     assert_eq!(left, ["gone-1.whl", "gone-2.whl"]);
 }
 
-#[test]
-fn ok_git_tree() {
-    let sandbox = Sandbox::new();
-    let Some(nix) = sandbox.nix() else { return };
+/// A repository with two revisions, and the first of these.
+fn repository(directory: &Path) -> (PathBuf, String) {
     let shell = Shell::new().unwrap();
     shell.set_var("GIT_CONFIG_COUNT", "2");
     for (index, (key, value)) in [("user.name", "Test"), ("user.email", "test@example.org")]
@@ -208,7 +208,7 @@ fn ok_git_tree() {
         shell.set_var(format!("GIT_CONFIG_KEY_{index}"), key);
         shell.set_var(format!("GIT_CONFIG_VALUE_{index}"), value);
     }
-    let repository = sandbox.directory.path().join("repository");
+    let repository = directory.join("repository");
     cmd!(shell, "git init --quiet {repository}").run().unwrap();
     shell.change_dir(&repository);
     shell.write_file("file", "one\n").unwrap();
@@ -221,7 +221,15 @@ fn ok_git_tree() {
     let rev = cmd!(shell, "git rev-parse HEAD").read().unwrap();
     shell.write_file("file", "two\n").unwrap();
     cmd!(shell, "git commit --quiet -am two").run().unwrap();
+    (repository, rev)
+}
 
+#[test]
+fn ok_git_tree() {
+    let sandbox = Sandbox::new();
+    let Some(nix) = sandbox.nix() else { return };
+    let shell = Shell::new().unwrap();
+    let (repository, rev) = repository(sandbox.directory.path());
     let expected = sandbox.directory.path().join("expected");
     std::fs::create_dir(&expected).unwrap();
     std::fs::write(expected.join("file"), "one\n").unwrap();

@@ -389,6 +389,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a lock with all that it can hold")]
     fn ok_golden_python() {
         let lock = PythonLock {
             schema_version: 1,

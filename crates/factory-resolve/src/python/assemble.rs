@@ -73,19 +73,7 @@ pub(super) fn assemble(
     chosen: &BTreeMap<PackageName, Chosen>,
     list_sha256: Sha256,
 ) -> Result<PythonLock, Error> {
-    let parents = nodes
-        .iter()
-        .map(|(name, node)| (name.clone(), node.parents.clone()))
-        .collect();
-    let mut first: BTreeMap<PackageName, usize> = BTreeMap::new();
-    for (index, layer) in layers.iter().enumerate().rev() {
-        for (name, node) in nodes {
-            if node.lists.contains(layer.file) {
-                first.insert(name.clone(), index);
-            }
-        }
-    }
-    let assigned = partition(&parents, &first);
+    let assigned = assigned(layers, nodes);
     let layer_of = |name: &PackageName| -> Result<String, Error> {
         let index = assigned.get(name).ok_or_else(|| {
             let name = name.clone();
@@ -94,15 +82,7 @@ pub(super) fn assemble(
         Ok(layers[*index].layer.to_owned())
     };
     let requested = |name: &PackageName| layers.iter().any(|l| l.requested.contains(name));
-    let mut dependencies: BTreeMap<&PackageName, Vec<String>> = BTreeMap::new();
-    for (child, node) in nodes {
-        for parent in &node.parents {
-            dependencies
-                .entry(parent)
-                .or_default()
-                .push(child.to_string());
-        }
-    }
+    let mut dependencies = dependencies(nodes);
     let mut packages = Vec::new();
     for (name, file) in chosen {
         packages.push(PythonPackage {
@@ -147,6 +127,40 @@ pub(super) fn assemble(
         bundle,
         provided,
     })
+}
+
+/// The layer of each distribution, by its place in the order.
+fn assigned(
+    layers: &[LayerInput<'_>],
+    nodes: &BTreeMap<PackageName, Node>,
+) -> BTreeMap<PackageName, usize> {
+    let parents = nodes
+        .iter()
+        .map(|(name, node)| (name.clone(), node.parents.clone()))
+        .collect();
+    let mut first: BTreeMap<PackageName, usize> = BTreeMap::new();
+    for (index, layer) in layers.iter().enumerate().rev() {
+        for (name, node) in nodes {
+            if node.lists.contains(layer.file) {
+                first.insert(name.clone(), index);
+            }
+        }
+    }
+    partition(&parents, &first)
+}
+
+/// What each distribution requires.
+fn dependencies(nodes: &BTreeMap<PackageName, Node>) -> BTreeMap<&PackageName, Vec<String>> {
+    let mut dependencies: BTreeMap<&PackageName, Vec<String>> = BTreeMap::new();
+    for (child, node) in nodes {
+        for parent in &node.parents {
+            dependencies
+                .entry(parent)
+                .or_default()
+                .push(child.to_string());
+        }
+    }
+    dependencies
 }
 
 /// Python packages from git and the trees of ComfyUI's bundle, each sorted by name.

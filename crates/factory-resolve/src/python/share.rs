@@ -71,23 +71,7 @@ fn read(
     lock: &PythonLock,
 ) -> Result<Records> {
     let http = Http::from_environment()?;
-    let wheels: Vec<(&PythonPackage, RemoteWheel)> = lock
-        .packages
-        .iter()
-        .filter(|package| package.kind == DistributionKind::Wheel)
-        .filter_map(|package| {
-            let name: PackageName = package.name.parse().ok()?;
-            let url = chosen.get(&name).map(|one| one.url.clone());
-            let wheel = RemoteWheel {
-                file: package.file.clone(),
-                // Empty for a file that the index is to be asked for.
-                url: url.or_else(|| package.url.clone()).unwrap_or_default(),
-                size: package.size,
-                sha256: package.sha256,
-            };
-            Some((package, wheel))
-        })
-        .collect();
+    let wheels = wheels(chosen, lock);
     let indexes = if wheels.iter().any(|(_, wheel)| wheel.url.is_empty()) {
         Indexes::of_user(ctx)?
     } else {
@@ -134,6 +118,29 @@ fn read(
         reasons.push(format!("and {n_more} more"));
     }
     Err(Error::WheelsNotShown { reasons }.failure().into())
+}
+
+/// The wheels of a lock, each with its place as far as that is known without an index.
+fn wheels<'a>(
+    chosen: &BTreeMap<PackageName, Chosen>,
+    lock: &'a PythonLock,
+) -> Vec<(&'a PythonPackage, RemoteWheel)> {
+    lock.packages
+        .iter()
+        .filter(|package| package.kind == DistributionKind::Wheel)
+        .filter_map(|package| {
+            let name: PackageName = package.name.parse().ok()?;
+            let url = chosen.get(&name).map(|one| one.url.clone());
+            let wheel = RemoteWheel {
+                file: package.file.clone(),
+                // Empty for a file that the index is to be asked for.
+                url: url.or_else(|| package.url.clone()).unwrap_or_default(),
+                size: package.size,
+                sha256: package.sha256,
+            };
+            Some((package, wheel))
+        })
+        .collect()
 }
 
 /// Where the user's indexes have a wheel.
