@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use anyhow::Result;
+use serde::de::DeserializeOwned;
 
 use crate::cli::UpdateLocksArgs;
 use crate::ctx::Ctx;
@@ -11,7 +12,7 @@ use crate::document::{self, CheckedLocks, UpdatedLocks};
 use crate::lock_diff;
 use factory_base::error;
 use factory_base::fs::Lock;
-use factory_model::lock::{self, Diff};
+use factory_model::lock::{self, DebianLock, Diff, Entry, PythonLock};
 use factory_model::nearest::nearest;
 use factory_resolve::Checked;
 use factory_resolve::debian;
@@ -80,18 +81,8 @@ fn check_names(ctx: &Ctx, names: &[String]) -> Result<()> {
     if names.is_empty() {
         return Ok(());
     }
-    let mut known = BTreeSet::new();
-    for kind in ["debian", "python"] {
-        let directory = ctx.locks().join(kind);
-        if !directory.is_dir() {
-            continue;
-        }
-        for entry in fs_err::read_dir(directory)? {
-            let text = fs_err::read_to_string(entry?.path())?;
-            let names = text.lines().filter_map(|line| line.strip_prefix("name = "));
-            known.extend(names.map(|name| name.trim_matches('"').to_owned()));
-        }
-    }
+    let mut known = names_in(ctx, "debian", DebianLock::entries)?;
+    known.extend(names_in(ctx, "python", PythonLock::entries)?);
     let Some(unknown) = names.iter().find(|name| !known.contains(*name)) else {
         return Ok(());
     };
@@ -101,6 +92,28 @@ fn check_names(ctx: &Ctx, names: &[String]) -> Result<()> {
         near => format!("; nearest: {}", near.join(", ")),
     };
     Err(error::bad_input(format!("no lock has a package `{unknown}`{near}")).into())
+}
+
+/// What the locks of one kind hold.
+fn names_in<T: DeserializeOwned>(
+    ctx: &Ctx,
+    kind: &str,
+    entries: impl Fn(&T) -> Vec<Entry>,
+) -> Result<BTreeSet<String>> {
+    let directory = ctx.locks().join(kind);
+    let mut names = BTreeSet::new();
+    if !directory.is_dir() {
+        return Ok(names);
+    }
+    for file in fs_err::read_dir(directory)? {
+        let path = file?.path();
+        let text = fs_err::read_to_string(&path)?;
+        let sealed = lock::parse::<T>(&text).map_err(|source| {
+            error::bad_input(format!("cannot read `{}`: {source}", path.display()))
+        })?;
+        names.extend(entries(&sealed.lock).into_iter().map(|entry| entry.name));
+    }
+    Ok(names)
 }
 
 fn write(args: &UpdateLocksArgs, updates: Vec<Update>) -> Result<Vec<Diff>> {
