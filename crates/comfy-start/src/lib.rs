@@ -17,6 +17,7 @@ pub mod files;
 pub mod handover;
 pub mod health;
 pub mod node;
+pub mod notice;
 pub mod place;
 pub mod plan;
 pub mod preflight;

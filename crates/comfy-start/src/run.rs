@@ -9,6 +9,7 @@ use crate::account::{become_user, name};
 use crate::arguments::{has, split};
 use crate::bundle::Area;
 use crate::error::Error;
+use crate::notice::{MODULES, Notice};
 use crate::place::Place;
 use crate::preflight::{check_gpu, check_port};
 use crate::prepare::prepare;
@@ -55,7 +56,7 @@ pub fn run(settings: &Settings, given: &[String]) -> Result<u8, Error> {
         say(&format!("running `{}`", pre_start.display()));
         let mut command = Command::new("bash");
         set_up(command.arg(&pre_start).current_dir(&place.base), &place);
-        let (status, is_stopped) = supervisor.run(&mut command, "pre-start.sh")?;
+        let (status, is_stopped) = supervisor.run(&mut command, "pre-start.sh", None)?;
         if is_stopped {
             return Ok(status);
         }
@@ -67,7 +68,11 @@ pub fn run(settings: &Settings, given: &[String]) -> Result<u8, Error> {
         }
     }
     let mut command = command(&place, &comfyui, arguments);
-    let (status, is_stopped) = supervisor.run(&mut command, "ComfyUI")?;
+    let notice = Notice::give(&mut command, Path::new(MODULES)).map_err(|source| Error::Start {
+        program: "a pipe to ComfyUI".to_owned(),
+        source,
+    })?;
+    let (status, is_stopped) = supervisor.run(&mut command, "ComfyUI", Some(notice))?;
     if !is_stopped || status != 0 {
         say(&format!("ComfyUI ended with status {status}"));
     }

@@ -15,6 +15,7 @@ use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SI
 use signal_hook::iterator::Signals;
 
 use crate::error::Error;
+use crate::notice::Notice;
 use crate::say::{detail, say};
 
 /// How long a process may take to end on SIGTERM, after it did not on SIGINT.
@@ -106,12 +107,17 @@ impl Supervisor {
     }
 
     /// Runs a process to its end. Returns its exit status, 128 and the signal if one killed
-    /// it, and whether somebody asked it to end.
+    /// it, and whether somebody asked it to end; then it has notice before the signal.
     ///
     /// # Errors
     ///
     /// It cannot be started.
-    pub fn run(&self, command: &mut Command, name: &str) -> Result<(u8, bool), Error> {
+    pub fn run(
+        &self,
+        command: &mut Command,
+        name: &str,
+        mut notice: Option<Notice>,
+    ) -> Result<(u8, bool), Error> {
         // A group of its own: a terminal's Ctrl-C comes to us, and only once to it.
         let child = command
             .process_group(0)
@@ -132,6 +138,9 @@ impl Supervisor {
                     if matches!(state, State::Running) {
                         say(&format!("{}: asking {name} to end", signal_name(signal)));
                         state = State::Asked(Instant::now() + self.stop);
+                        if let Some(notice) = &mut notice {
+                            notice.send();
+                        }
                     }
                     // ComfyUI has no handler for SIGTERM, and ends cleanly on SIGINT.
                     send(child, Signal::INT);

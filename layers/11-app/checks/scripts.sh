@@ -4,6 +4,7 @@ for script in /runner-scripts/*.sh /builder-scripts/*.sh; do
     echo "$script"
 done
 test -f /runner-scripts/entrypoint.sh
+PYTHONPATH=/runner-scripts/python python3 -c 'import sitecustomize; print(sitecustomize.__file__)'
 comfy-start --version
 comfy-start run --help >/dev/null
 test -s /default-comfyui-bundle/comfyui-revision

@@ -23,6 +23,7 @@ parser.add_argument("--cpu", action="store_true")
 parser.add_argument("--exit", type=int)
 parser.add_argument("--report", action="store_true")
 parser.add_argument("--deaf", action="store_true")
+parser.add_argument("--slow-end", action="store_true")
 args = parser.parse_args()
 
 # Nothing half-written is run: every source of ours ends so.
@@ -106,4 +107,14 @@ try:
 except KeyboardInterrupt:
     (base / "user" / "stopped").write_text("cleanly")
     print("Stopped server", flush=True)
+
+
+class Slow:
+    """Taken apart by the interpreter when all else is done, as PyTorch is."""
+
+    def __del__(self, sleep=time.sleep):
+        sleep(30)
+
+
+slow = Slow() if args.slow_end else None
 # whole

@@ -505,6 +505,15 @@ impl Container<'_> {
             .code()
     }
 
+    /// Asks ComfyUI for a path, from inside.
+    fn ask(&self, path: &str) {
+        let script =
+            format!("import urllib.request as r; r.urlopen('http://127.0.0.1:8188{path}').read()");
+        let words = [self.name.as_str(), "python3", "-c", &script];
+        let output = self.engine.plain("exec").args(words).output().unwrap();
+        assert!(output.status.success(), "{}", text(&output.stderr));
+    }
+
     fn logs(&self) -> String {
         let output = self.engine.plain("logs").arg(&self.name).output().unwrap();
         text(&output.stdout) + &text(&output.stderr)
@@ -551,7 +560,8 @@ fn ok_stops_quickly_and_cleanly() {
             if round % 5 == 4 {
                 options.extend(["--stop-signal".to_owned(), "SIGINT".to_owned()]);
             }
-            let container = Container::start(&engine, &options, "--cpu");
+            // As with PyTorch: the interpreter's own end is what takes long.
+            let container = Container::start(&engine, &options, "--cpu --slow-end");
             let (took, status) = container.stop();
             longest = longest.max(took);
             let is_clean = fs::read_to_string(storage.join("ComfyUI/user/stopped"))
@@ -569,6 +579,36 @@ fn ok_stops_quickly_and_cleanly() {
         assert_eq!(status, "137");
         // By us, and not by the engine after its 10 s.
         assert!(took < Duration::from_secs(6), "{took:?}");
+    }
+}
+
+/// The Manager's restart executes Python again, which must still end at once when it is asked,
+/// and end as it would by itself when it is not.
+#[test]
+fn ok_stops_quickly_after_a_restart() {
+    for engine in engines() {
+        let container = Container::start(&engine, &[], "--cpu --slow-end");
+        container.ask("/restart");
+        // The restart begins 0.1 s after the answer.
+        std::thread::sleep(Duration::from_millis(500));
+        let begun = Instant::now();
+        while container.health() != Some(0) {
+            assert!(
+                begun.elapsed() < Duration::from_secs(60),
+                "{}",
+                container.logs()
+            );
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        let (took, status) = container.stop();
+        assert_eq!(status, "0", "{}", container.logs());
+        assert!(took < Duration::from_secs(3), "{took:?}");
+
+        let output = engine
+            .container("run", &["--rm".to_owned()], "--cpu --exit 7")
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(7));
     }
 }
 

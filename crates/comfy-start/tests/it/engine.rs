@@ -222,6 +222,10 @@ fn root() -> Option<tempfile::TempDir> {
         root.join("runner-scripts/entrypoint.sh"),
         include_str!("../../../../layers/11-app/root/runner-scripts/entrypoint.sh"),
     );
+    write(
+        root.join("runner-scripts/python/sitecustomize.py"),
+        include_str!("../../../../layers/11-app/root/runner-scripts/python/sitecustomize.py"),
+    );
     let bundle = root.join("default-comfyui-bundle");
     write(bundle.join("bundle-id"), "test");
     for (path, content) in [
