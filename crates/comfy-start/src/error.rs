@@ -124,6 +124,22 @@ pub enum Error {
         /// The oldest that CUDA of the image compiles for.
         needed: String,
     },
+    /// Compiled kernels of the image cannot run on the device.
+    #[error(
+        "{device} has compute capability {capability}, and the image's {distribution} has code for {architectures} only"
+    )]
+    NoKernels {
+        /// The device's name.
+        device: String,
+        /// What it is capable of.
+        capability: String,
+        /// What was compiled.
+        distribution: String,
+        /// What it was compiled for.
+        architectures: String,
+        /// ComfyUI's option that asks for it.
+        option: Option<&'static str>,
+    },
     /// Another process listens already.
     #[error("port {port} is in use")]
     PortInUse {
@@ -201,6 +217,12 @@ impl Error {
                 "install a driver of branch {needed} or newer on the host, or run on the processor with `-e CLI_ARGS=--cpu`"
             ),
             Self::OldDevice { .. } => "take an image built for an older CUDA, or run on the processor with `-e CLI_ARGS=--cpu`".to_owned(),
+            Self::NoKernels {
+                option: Some(option),
+                ..
+            } => format!(
+                "leave `{option}` out of CLI_ARGS: PyTorch's own attention has code for this device"
+            ),
             Self::PortInUse { port } => format!(
                 "stop what listens there, or choose another port with `-e CLI_ARGS=\"--port {}\"`",
                 port.wrapping_add(1)

@@ -16,6 +16,7 @@ pub mod fetch;
 pub mod files;
 pub mod handover;
 pub mod health;
+pub mod kernels;
 pub mod node;
 pub mod notice;
 pub mod place;

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::arguments::{has, port, value};
 use crate::error::Error;
+use crate::kernels::{RECORD, Record, parse_capability};
 use crate::say::{detail, warn};
 
 /// The first driver branch, and the oldest device, of each CUDA release family.
@@ -81,7 +82,56 @@ pub fn check_gpu(arguments: &[String], system: &Path, require: Option<&str>) -> 
             });
         }
     }
-    check_devices(&devices(), oldest)
+    let devices = devices();
+    check_devices(&devices, oldest)?;
+    check_kernels(&devices, &record(system), arguments)
+}
+
+/// What layer 10 compiled; nothing where the image has no such layer.
+fn record(system: &Path) -> Record {
+    let path = system.join(RECORD);
+    let Ok(text) = fs::read_to_string(&path) else {
+        return Record::default();
+    };
+    Record::parse(&text).unwrap_or_else(|error| {
+        detail(&format!("`{}`: {error}", path.display()));
+        Record::default()
+    })
+}
+
+/// ComfyUI's options, and the distribution that each calls.
+const ATTENTION: [(&str, &str); 2] = [
+    ("--use-flash-attention", "flash-attn"),
+    ("--use-sage-attention", "sageattention"),
+];
+
+/// Says which compiled kernels have no code for a device; an error where ComfyUI is told to
+/// use them, for it would fail at the first picture.
+fn check_kernels(devices: &[Device], record: &Record, arguments: &[String]) -> Result<(), Error> {
+    let mut told = Vec::new();
+    for (name, capability) in devices {
+        for (distribution, architectures) in record.without_code(*capability) {
+            let option = ATTENTION
+                .iter()
+                .find(|(option, of)| *of == distribution && has(arguments, option));
+            let error = Error::NoKernels {
+                device: name.clone(),
+                capability: format!("{}.{}", capability.0, capability.1),
+                distribution: distribution.to_owned(),
+                architectures,
+                option: option.map(|(option, _)| *option),
+            };
+            // With more devices ComfyUI may take another one.
+            if option.is_some() && devices.len() == 1 {
+                return Err(error);
+            }
+            if !told.contains(&(capability, distribution)) {
+                told.push((capability, distribution));
+                warn(&error.to_string());
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The release in `cuda>=13.0`, as the NVIDIA container toolkit understands it.
@@ -168,8 +218,7 @@ fn parse_devices(text: &str) -> Vec<Device> {
     text.lines()
         .filter_map(|line| {
             let (name, capability) = line.rsplit_once(", ")?;
-            let (major, minor) = capability.trim().split_once('.')?;
-            Some((name.to_owned(), (major.parse().ok()?, minor.parse().ok()?)))
+            Some((name.to_owned(), parse_capability(capability)?))
         })
         .collect()
 }
@@ -253,6 +302,24 @@ mod tests {
         hint: take an image built for an older CUDA, or run on the processor with `-e CLI_ARGS=--cpu`
         ");
         assert!(check_devices(&[], (7, 5)).is_ok());
+    }
+
+    #[test]
+    fn err_no_kernels() {
+        let record = r#"{"flash-attn": {"modules": {"a": ["8.0", "9.0", "12.0+PTX"]}}}"#;
+        let record = Record::parse(record).unwrap();
+        let one = parse_devices("NVIDIA B200, 10.0\n");
+        check_kernels(&one, &record, &[]).unwrap();
+        let told = split("--use-flash-attention");
+        let error = check_kernels(&one, &record, &told).unwrap_err();
+        insta::assert_snapshot!(error.render(), @r"
+        error: NVIDIA B200 has compute capability 10.0, and the image's flash-attn has code for 12.0+PTX, 8.0, 9.0 only
+
+        hint: leave `--use-flash-attention` out of CLI_ARGS: PyTorch's own attention has code for this device
+        ");
+        let both = parse_devices("NVIDIA B200, 10.0\nNVIDIA H100, 9.0\n");
+        check_kernels(&both, &record, &told).unwrap();
+        check_kernels(&both[1..], &record, &told).unwrap();
     }
 
     #[test]
