@@ -154,8 +154,38 @@ fn git(directory: &Path, arguments: &[&str]) -> Result<String, String> {
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned());
     }
-    let said = String::from_utf8_lossy(&output.stderr);
-    let last: Vec<&str> = said.trim().lines().rev().take(3).collect();
-    let last: Vec<&str> = last.into_iter().rev().collect();
-    Err(last.join("; "))
+    Err(reason(&String::from_utf8_lossy(&output.stderr)))
+}
+
+/// What git says went wrong, without its advice; its last words where it names nothing so.
+fn reason(said: &str) -> String {
+    let lines: Vec<&str> = said.lines().map(str::trim).collect();
+    let is_reason = |line: &&&str| {
+        let kinds = ["fatal: ", "error: ", "remote: "];
+        kinds.iter().any(|kind| line.starts_with(kind))
+    };
+    let mut found: Vec<&str> = lines.iter().filter(is_reason).copied().collect();
+    if found.is_empty() {
+        found = lines.into_iter().filter(|line| !line.is_empty()).collect();
+    }
+    found[found.len().saturating_sub(3)..].join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ok_reasons_of_git() {
+        let said = "fatal: detected dubious ownership in repository at '/x'\n\
+            To add an exception for this directory, call:\n\n\tgit config\n\
+            fatal: Could not read from remote repository.\n\n\
+            Please make sure you have the correct access rights\nand the repository exists.\n";
+        assert_eq!(
+            reason(said),
+            "fatal: detected dubious ownership in repository at '/x'; fatal: Could not read from remote repository."
+        );
+        assert_eq!(reason("one\n\ntwo\n"), "one; two");
+        assert_eq!(reason(""), "");
+    }
 }
