@@ -10,6 +10,10 @@
         package = "comfy-start";
         path = "${variant.comfyStart}";
       }
+      {
+        package = "debian-app";
+        path = "${variant.debian.app}";
+      }
       variant.comfyui.homeEntry
       variant.comfyui.revisionEntry
     ];

@@ -152,10 +152,13 @@ impl Solver<'_> {
         let Inputs { config, lists, .. } = self.inputs;
         let root = &config.roots[name];
         let present = self.present(name, new)?;
-        let status = self
-            .index
-            .status(&present)
-            .map_err(|error| error.failure())?;
+        // Without dependencies nothing of the lower roots is asked for, so a mirror need not have
+        // their versions any more; dpkg looks at them when it configures the root.
+        let status = match root.dependencies {
+            true => self.index.status(&present),
+            false => Ok(String::new()),
+        }
+        .map_err(|error| error.failure())?;
         let preferences = preferences(self.inputs, self.options, name, &present);
         let lines = &lists[name];
         let wanted: Vec<&str> = lines.iter().map(|line| line.text.as_str()).collect();
