@@ -56,6 +56,7 @@ let
       root
       ;
   };
+  aptSources = import ./aptSources.nix { inherit layers runCommand sources; };
   imageTool = rustProgram { name = "comfy-image"; };
   comfyStart = rustProgram {
     name = "comfy-start";
@@ -85,7 +86,7 @@ let
     variant:
     variant
     // {
-      inherit comfyStart;
+      inherit aptSources comfyStart;
       comfyui = comfyuiBundle variant;
     };
   # `withArchitectures` gives the same variant with its CUDA code compiled for others, and a

@@ -14,6 +14,10 @@
         package = "debian-app";
         path = "${variant.debian.app}";
       }
+      {
+        package = "apt-sources";
+        path = "${variant.aptSources}";
+      }
       variant.comfyui.homeEntry
       variant.comfyui.revisionEntry
     ];

@@ -8,6 +8,7 @@
 
 pub mod account;
 pub mod apply;
+pub mod apt;
 pub mod arguments;
 pub mod bundle;
 pub mod cli;

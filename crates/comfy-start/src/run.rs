@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::account::{become_user, name};
+use crate::apt;
 use crate::arguments::{has, split};
 use crate::bundle::Area;
 use crate::error::Error;
@@ -31,6 +32,7 @@ const IMAGE_MODELS: &str = "/runner-scripts/image-models.yaml";
 /// Anything that keeps ComfyUI from being started.
 pub fn run(settings: &Settings, given: &[String]) -> Result<u8, Error> {
     let guard = EndsAtOnce::begin()?;
+    apt::use_mirrors(Path::new(apt::SOURCES), &settings.mirrors)?;
     become_user(settings)?;
     let scripts = settings.home.join("user-scripts");
     read_proxy(&scripts.join("set-proxy.sh"))?;

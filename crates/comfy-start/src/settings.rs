@@ -4,6 +4,7 @@ use std::env;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::apt::Mirrors;
 use crate::error::Error;
 
 /// Where the image keeps ComfyUI, its nodes and what belongs to them.
@@ -32,6 +33,8 @@ pub struct Settings {
     pub stop: Duration,
     /// `NVIDIA_REQUIRE_CUDA`: what the image asks of the driver.
     pub require_cuda: Option<String>,
+    /// `APT_MIRROR` and `APT_SECURITY_MIRROR`.
+    pub mirrors: Mirrors,
     /// `SKIP_CHECKS=1` turns the checks of GPU and port off.
     pub is_checking: bool,
 }
@@ -44,7 +47,7 @@ impl Settings {
     ///
     /// # Errors
     ///
-    /// `PUID`, `PGID` or `STOP_SECONDS` is not a number.
+    /// `PUID`, `PGID` or `STOP_SECONDS` is not a number, or a mirror has no address.
     pub fn from_environment() -> Result<Self, Error> {
         let text = |name| env::var(name).ok().filter(|value| !value.is_empty());
         let puid = number("PUID", text("PUID"))?;
@@ -65,6 +68,10 @@ impl Settings {
             cli_args: text("CLI_ARGS").unwrap_or_default(),
             stop: stop(text("STOP_SECONDS"))?,
             require_cuda: text("NVIDIA_REQUIRE_CUDA"),
+            mirrors: Mirrors {
+                debian: mirror("APT_MIRROR", text("APT_MIRROR"))?,
+                security: mirror("APT_SECURITY_MIRROR", text("APT_SECURITY_MIRROR"))?,
+            },
             is_checking: text("SKIP_CHECKS").is_none_or(|value| value != "1"),
         })
     }
@@ -82,6 +89,23 @@ fn number(name: &'static str, value: Option<String>) -> Result<Option<u32>, Erro
             }),
         })
         .transpose()
+}
+
+/// An address as apt takes it: a word that begins with its method.
+fn mirror(name: &'static str, value: Option<String>) -> Result<Option<String>, Error> {
+    let is_address = |value: &str| {
+        let has_method = ["http://", "https://", "file:", "mirror+"];
+        has_method.iter().any(|method| value.starts_with(method))
+            && !value.contains(|letter: char| letter.is_whitespace() || letter.is_control())
+    };
+    match value {
+        Some(value) if !is_address(&value) => Err(Error::Variable {
+            name,
+            value,
+            expected: "the address of a mirror, as `https://mirror.example/debian`",
+        }),
+        value => Ok(value),
+    }
 }
 
 fn stop(value: Option<String>) -> Result<Duration, Error> {
@@ -110,6 +134,12 @@ mod tests {
         assert_eq!(number("PUID", Some("1000".to_owned())).unwrap(), Some(1000));
         for value in ["-1", "NaN", "inf", "x"] {
             assert!(stop(Some(value.to_owned())).is_err(), "{value}");
+        }
+        for value in ["mirror.example/debian", "http://a b", "http://a\nURIs: x"] {
+            assert!(
+                mirror("APT_MIRROR", Some(value.to_owned())).is_err(),
+                "{value}"
+            );
         }
         assert_eq!(stop(None).unwrap(), Duration::from_millis(1500));
     }
