@@ -324,6 +324,9 @@ pub struct RunArgs {
     /// Compute on the processor, without a GPU
     #[arg(long)]
     pub cpu: bool,
+    /// One more option for the engine's `run`, as `--engine-option=--shm-size=8g`; repeatable
+    #[arg(long, value_name = "OPTION", allow_hyphen_values = true)]
+    pub engine_option: Vec<String>,
     /// Print the engine's command line, and run nothing
     #[arg(long)]
     pub dry_run: bool,

@@ -1,6 +1,6 @@
 //! Containers of every engine that answers here, from an image of one static program.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -11,24 +11,33 @@ use crate::support::Sandbox;
 
 const IMAGE: &str = "xtask-engine-test:latest";
 
-fn static_busybox() -> Option<PathBuf> {
+pub(crate) fn static_busybox() -> Option<PathBuf> {
     let found = factory_base::process::find("busybox")?;
     // The image has no loader.
     let text = Command::new("ldd").arg(&found).output().ok()?;
     (!text.status.success()).then_some(found)
 }
 
-fn import(kind: EngineKind, busybox: &std::path::Path) {
+/// Makes an image of busybox and some scripts.
+pub(crate) fn import(kind: EngineKind, image: &str, busybox: &Path, scripts: &[(&str, &str)]) {
     let mut child = Command::new(kind.program())
-        .args(["import", "-", IMAGE])
+        .args(["import", "-", image])
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .spawn()
         .unwrap();
     let mut archive = tar::Builder::new(child.stdin.take().unwrap());
-    for name in ["sh", "true", "cat", "sleep"] {
+    for name in ["sh", "true", "cat", "sleep", "mkdir", "httpd"] {
         archive
             .append_path_with_name(busybox, format!("bin/{name}"))
+            .unwrap();
+    }
+    for (path, text) in scripts {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(text.len().try_into().unwrap());
+        header.set_mode(0o755);
+        archive
+            .append_data(&mut header, path, text.as_bytes())
             .unwrap();
     }
     drop(archive.into_inner().unwrap());
@@ -47,7 +56,7 @@ fn ok_run_in_every_engine() {
             skip(&format!("{} does not answer", kind.program()));
             continue;
         };
-        import(kind, &busybox);
+        import(kind, IMAGE, &busybox, &[]);
         let runner = Runner::probe(ctx, &engine, IMAGE).unwrap();
         let run = |line: &str, seconds: u64| {
             let invocation = Invocation {

@@ -1,6 +1,15 @@
-//! `run`: the container's command line.
+//! `run`: the container's command line, and a container from its start to its end.
 
-use std::process::Command;
+use std::io::{BufRead as _, BufReader, Lines, Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+use factory_verify::engine::{Engine, EngineKind};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::engine::{import, static_busybox};
+use crate::skips::skip;
 
 #[test]
 fn ok_command_lines() {
@@ -24,14 +33,140 @@ fn ok_command_lines() {
             "--cpu",
             "--storage",
             "/mine",
+            "--engine-option=--shm-size=8g",
+            "--engine-option",
+            "--hostname=here",
             "--",
             "--fast",
             "--verbose",
         ]),
     ];
     insta::assert_snapshot!(all.concat(), @r"
-    docker run --rm --publish=127.0.0.1:8188:8188 --volume=storage:/root --security-opt=no-new-privileges --gpus=all comfyui-boot:test bash /runner-scripts/entrypoint.sh
-    podman run --rm --publish=127.0.0.1:9000:8188 --volume=storage:/root --security-opt=no-new-privileges --volume=/models:/root/ComfyUI/models --device=nvidia.com/gpu=all comfyui-boot:test bash /runner-scripts/entrypoint.sh
-    podman run --rm --publish=127.0.0.1:8188:8188 --volume=/mine:/root --security-opt=no-new-privileges comfyui-boot:test bash /runner-scripts/entrypoint.sh --cpu --fast --verbose
+    docker run --rm --name=comfyui-8188 --publish=127.0.0.1:8188:8188 --volume=storage:/root --security-opt=no-new-privileges --gpus=all comfyui-boot:test bash /runner-scripts/entrypoint.sh
+    podman run --rm --name=comfyui-9000 --publish=127.0.0.1:9000:8188 --volume=storage:/root --security-opt=no-new-privileges --volume=/models:/root/ComfyUI/models --device=nvidia.com/gpu=all comfyui-boot:test bash /runner-scripts/entrypoint.sh
+    podman run --rm --name=comfyui-8188 --publish=127.0.0.1:8188:8188 --volume=/mine:/root --security-opt=no-new-privileges --shm-size=8g --hostname=here comfyui-boot:test bash /runner-scripts/entrypoint.sh --cpu --fast --verbose
     ");
+}
+
+/// A stand-in for ComfyUI: it answers on its port, and SIGINT ends it.
+const ENTRYPOINT: &str = "#!/bin/sh\n\
+    trap 'echo ended cleanly; exit 0' INT\n\
+    echo \"started with $*\"\n\
+    mkdir -p /www && echo answered >/www/index.html\n\
+    httpd -p 8188 -h /www\n\
+    echo serving\n\
+    while :; do sleep 0.1; done\n";
+const IMAGE: &str = "xtask-run-test:latest";
+
+/// A running `xtask run`.
+struct Running {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+    port: u16,
+}
+
+impl Running {
+    fn start(kind: EngineKind, storage: &Path, port: u16) -> Self {
+        let port_text = port.to_string();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_xtask"))
+            .args(["run", "--image", IMAGE, "--engine", kind.program(), "--cpu"])
+            .args(["--port", &port_text, "--storage"])
+            .arg(storage)
+            .args(["--engine-option=--env=OPTION=given", "--", "--word"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut running = Self { child, lines, port };
+        running.wait_for("serving");
+        running
+    }
+
+    fn wait_for(&mut self, wanted: &str) {
+        let mut said = Vec::new();
+        for line in &mut self.lines {
+            let line = line.unwrap();
+            if line.contains(wanted) {
+                return;
+            }
+            said.push(line);
+        }
+        panic!("it never said `{wanted}`: {said:?}");
+    }
+
+    fn ask(&self) -> String {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        stream.write_all(b"GET / HTTP/1.0\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    fn send(&self, signal: Signal) {
+        let pid = Pid::from_child(&self.child);
+        kill_process(pid, signal).unwrap();
+    }
+}
+
+fn containers(kind: EngineKind) -> String {
+    let output = Command::new(kind.program())
+        .args(["ps", "--all", "--quiet", "--filter"])
+        .arg(format!("ancestor={IMAGE}"))
+        .output()
+        .unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// From the image to the address in one command, Ctrl-C, and what a killed command leaves.
+#[test]
+fn ok_runs_stops_and_clears_up() {
+    let Some(busybox) = static_busybox() else {
+        return skip("no static busybox on PATH");
+    };
+    // Publishing a port needs a bridge, which docker may lack where podman makes its own.
+    let kind = EngineKind::Podman;
+    if Engine::require(kind).is_err() {
+        return skip("podman does not answer");
+    }
+    import(
+        kind,
+        IMAGE,
+        &busybox,
+        &[
+            ("bin/bash", "#!/bin/sh\nexec sh \"$@\"\n"),
+            ("runner-scripts/entrypoint.sh", ENTRYPOINT),
+        ],
+    );
+    let directory = tempfile::tempdir().unwrap();
+    let storage = directory.path().join("new/storage");
+    let port = {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.local_addr().unwrap().port()
+    };
+
+    let mut running = Running::start(kind, &storage, port);
+    assert!(running.ask().contains("answered"));
+    assert!(storage.is_dir());
+    running.send(Signal::INT);
+    running.wait_for("ended cleanly");
+    assert!(running.child.wait().unwrap().success());
+    assert_eq!(containers(kind), "");
+
+    // The container outlives a killed client; the next `run` on the port removes it.
+    let mut running = Running::start(kind, &storage, port);
+    running.send(Signal::KILL);
+    running.child.wait().unwrap();
+    let left = containers(kind);
+    assert_ne!(left, "");
+    let mut running = Running::start(kind, &storage, port);
+    assert!(!containers(kind).contains(left.trim()), "{left}");
+    running.send(Signal::INT);
+    running.wait_for("ended cleanly");
+    assert!(running.child.wait().unwrap().success());
+    assert_eq!(containers(kind), "");
+    let removed = Command::new(kind.program())
+        .args(["rmi", IMAGE])
+        .output()
+        .unwrap();
+    assert!(removed.status.success());
 }

@@ -53,7 +53,8 @@ impl GpuAccess {
         !matches!(self, Self::None(_))
     }
 
-    pub(super) fn arguments(&self) -> &'static [&'static str] {
+    /// The options of `run` that give containers one.
+    pub fn arguments(&self) -> &'static [&'static str] {
         match self {
             Self::None(_) | Self::Host => &[],
             Self::Flag => &["--gpus", "all"],

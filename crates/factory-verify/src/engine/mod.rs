@@ -6,6 +6,7 @@ mod child;
 mod gpu;
 mod inspect;
 mod invocation;
+mod leftover;
 mod run;
 
 use std::fmt;
@@ -23,6 +24,7 @@ use factory_base::process;
 pub use gpu::{Device, GpuAccess, QUERY_TIMEOUT};
 pub use inspect::EngineImage;
 pub use invocation::{Ended, Input, Invocation, Word};
+pub use leftover::{Purpose, label};
 pub use run::Runner;
 
 /// A container engine.

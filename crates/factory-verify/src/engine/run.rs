@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result};
 
 use super::gpu::{self, has_device_node};
 use super::invocation::quote;
+use super::leftover::{Purpose, label};
 use super::{Device, Ended, Engine, EngineKind, GpuAccess, Invocation, Word, child};
 use crate::Error;
 use factory_base::error::Explain as _;
@@ -70,11 +71,13 @@ impl Runner {
         Ok(runner)
     }
 
-    /// Finds out how containers of this image start here.
+    /// Finds out how containers of this image start here. Those that a killed run left of its
+    /// checks are removed before.
     ///
     /// # Errors
     /// None of the known ways starts a container.
     pub fn probe(run: &dyn Run, engine: &Engine, image_id: &str) -> Result<Self> {
+        engine.remove_leftovers(run, &[Purpose::Check])?;
         let owned = |arguments: &[&str]| {
             arguments
                 .iter()
@@ -158,6 +161,14 @@ impl Runner {
         }))
     }
 
+    /// The words before and after `run` that this machine needs; none on the host.
+    pub fn start_options(&self) -> (&[String], &[String]) {
+        match &self.place {
+            Place::Container { global, local, .. } => (global, local),
+            Place::Host => (&[], &[]),
+        }
+    }
+
     /// How programs reach a GPU.
     pub fn gpu(&self) -> &GpuAccess {
         &self.gpu
@@ -203,7 +214,8 @@ impl Runner {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("xtask-{}-{number}", std::process::id());
-        let mut words = self.prefix(invocation, Some(&name));
+        let owner = label(Purpose::Check)?;
+        let mut words = self.prefix(invocation, Some((&name, &owner)));
         words.extend(
             invocation
                 .arguments
@@ -247,7 +259,7 @@ impl Runner {
 
     /// All that comes before the program itself. Checks need no network, and a host without
     /// a bridge has none to give.
-    fn prefix(&self, invocation: &Invocation, name: Option<&str>) -> Vec<String> {
+    fn prefix(&self, invocation: &Invocation, name: Option<(&str, &str)>) -> Vec<String> {
         let mut words: Vec<String> = Vec::new();
         let mut push = |more: &[&str]| words.extend(more.iter().map(|word| (*word).to_owned()));
         if let Place::Container {
@@ -261,8 +273,8 @@ impl Runner {
             push(&global.iter().map(String::as_str).collect::<Vec<_>>());
             push(&["run", "--rm", "--interactive", "--network", "none"]);
             push(&local.iter().map(String::as_str).collect::<Vec<_>>());
-            if let Some(name) = name {
-                push(&["--name", name]);
+            if let Some((name, owner)) = name {
+                push(&["--name", name, owner]);
             }
             if invocation.gpu {
                 push(self.gpu.arguments());
