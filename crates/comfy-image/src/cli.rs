@@ -13,7 +13,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::error::Error;
 use crate::files::{json_text, resolve, write_whole};
 use crate::image::{Image, ImageRequest, assemble};
-use crate::layer::{LayerRequest, build_spec};
+use crate::layer::{LayerRequest, build_spec, count_packages};
 use crate::layout::{self, WriteOptions};
 use crate::name::Reference;
 use crate::schema::SchemaVersion;
@@ -395,7 +395,7 @@ fn summary_json(image: &Image) -> Result<String, Error> {
             let blobs: Vec<_> = layer
                 .blobs
                 .iter()
-                .map(|blob| serde_json::json!({"diff_id": blob.diff_id, "n_files": blob.n_files, "n_packages": blob.trees.len(), "size_bytes": blob.size_bytes}))
+                .map(|blob| serde_json::json!({"diff_id": blob.diff_id, "n_files": blob.n_files, "n_packages": count_packages(&blob.trees), "size_bytes": blob.size_bytes}))
                 .collect();
             serde_json::json!({"blobs": blobs, "n_files": layer.n_files, "n_packages": layer.n_packages, "name": layer.name, "size_bytes": layer.size_bytes})
         })

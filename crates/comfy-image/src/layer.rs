@@ -16,7 +16,7 @@ use crate::parallel;
 use crate::schema::SchemaVersion;
 use crate::tree;
 
-/// Names a package and the directory that holds its files.
+/// Names a package and a directory that holds files of it: a package may have several.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TreeRef {
@@ -56,7 +56,7 @@ pub struct LayerSpec {
     pub size_bytes: u64,
     /// The blobs; none if the packages are empty.
     pub blobs: Vec<Blob>,
-    /// What each package holds, before merging.
+    /// What each tree holds, before merging.
     pub packages: Vec<PackageSize>,
     /// Directories whose mode a `modes` file sets, with the octal mode.
     pub directory_modes: BTreeMap<String, String>,
@@ -76,11 +76,11 @@ pub struct Blob {
     pub n_files: u64,
     /// The sum of the sizes of the files.
     pub content_bytes: u64,
-    /// The packages, in order.
+    /// The trees, in order.
     pub trees: Vec<TreeRef>,
 }
 
-/// Says how large a package is by itself.
+/// Says how large a tree of a package is by itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PackageSize {
@@ -168,7 +168,7 @@ pub fn build_spec(
     Ok(LayerSpec {
         schema_version: SchemaVersion,
         name: request.name.clone(),
-        n_packages: request.trees.len() as u64,
+        n_packages: count_packages(&request.trees),
         n_files: blobs.iter().map(|blob| blob.n_files).sum(),
         size_bytes: blobs.iter().map(|blob| blob.size_bytes).sum(),
         blobs,
@@ -184,6 +184,12 @@ pub fn build_spec(
             .map(|path| show(path))
             .collect(),
     })
+}
+
+/// Counts the packages that trees belong to.
+pub(crate) fn count_packages(trees: &[TreeRef]) -> u64 {
+    let names: BTreeSet<&str> = trees.iter().map(|tree| tree.package.as_str()).collect();
+    names.len() as u64
 }
 
 /// Refuses trees that are not named by a plain absolute path, or named twice.

@@ -126,6 +126,24 @@ fn ok_empty_trees_give_no_blob() {
 }
 
 #[test]
+fn ok_trees_of_one_package_count_once() {
+    let store = Store::new();
+    let (modules, byte_code) = (
+        store.tree("modules").file("a.py", "1"),
+        store.tree("byte-code").file("__pycache__/a.pyc", "1"),
+    );
+    let mut request = request("05-test", &[&modules, &byte_code], 10_000);
+    for tree in &mut request.trees {
+        tree.package = "a 1.0".to_owned();
+    }
+    let layer = build_spec(&request, NonZeroUsize::MIN, None).unwrap();
+    assert_eq!(
+        (layer.n_packages, layer.packages.len(), layer.n_files),
+        (1, 2, 2)
+    );
+}
+
+#[test]
 fn err_conflicts_are_all_named() {
     let store = Store::new();
     let one = store
