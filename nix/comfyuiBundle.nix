@@ -11,6 +11,7 @@
 }:
 # A variant.
 {
+  byteCode,
   definition,
   lock,
   packageLists,
@@ -30,12 +31,23 @@ let
       mkdir -p "$target"
       ${script}
     '';
-  gitEntry = name: directory: {
-    package = "${name} ${builtins.substring 0 12 git.${name}.rev}";
-    path = "${placed "${name}-bundle" directory ''cp -r "$source/." "$target"'' {
-      source = sources.gitTree name;
-    }}";
-  };
+  # Byte code goes into the volume too, where people edit: it is used only for the very source.
+  gitEntry =
+    name: directory:
+    let
+      tree = placed "${name}-bundle" directory ''cp -r "$source/." "$target"'' {
+        source = sources.gitTree name;
+      };
+    in
+    {
+      package = "${name} ${builtins.substring 0 12 git.${name}.rev}";
+      path = "${tree}";
+      byteCode = "${byteCode {
+        pname = name;
+        version = builtins.substring 0 12 git.${name}.rev;
+        inherit directory tree;
+      }}";
+    };
 
   directoryOf =
     name:
@@ -100,9 +112,11 @@ let
           nodes = builtins.toJSON (map node nodes);
           omitted = builtins.concatStringsSep " " omittedGit;
           # What the volume is compared with: it changes with every tree of the bundle.
-          contents = map (
-            entry: builtins.baseNameOf (builtins.unsafeDiscardStringContext entry.path)
-          ) bundleEntries;
+          contents = map (path: builtins.baseNameOf (builtins.unsafeDiscardStringContext path)) (
+            builtins.concatMap (
+              entry: [ entry.path ] ++ (if entry ? byteCode then [ entry.byteCode ] else [ ])
+            ) bundleEntries
+          );
           pins = map (name: "${name}==${packageLists.byName.${name}.version}") (
             builtins.filter (name: packageLists.byName ? ${name}) [
               "torch"

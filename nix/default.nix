@@ -45,6 +45,10 @@ let
   };
   buildSdist = import ./buildSdist.nix { inherit inRoot; };
   overrideWheel = import ./overrideWheel.nix { inherit inPython; };
+  byteCode = import ./byteCode.nix {
+    inherit system;
+    pythonRoot = debian.build-python;
+  };
   providedWheel = import ./providedWheel.nix { inherit inPython; };
   crateClosure = import ./crateClosure.nix;
   rustProgram = import ./rustProgram.nix {
@@ -66,6 +70,7 @@ let
   mkVariant = import ./mkVariant.nix {
     inherit
       buildSdist
+      byteCode
       cpython
       cudaLabel
       cudaTree

@@ -2,8 +2,8 @@
   The layers of a variant by name, each with the image of it and those below. What a layer
   holds is what its lists ask for, unless `layers/NAME/layer.nix` says otherwise:
 
-  - `trees`: { below, name, variant } -> [ { package, path } ], what the layer adds. `below`
-    has the entries of each layer so far, by layer name.
+  - `trees`: { below, name, variant } -> [ { package, path, byteCode ? none } ], what the layer
+    adds. `below` has the entries of each layer so far, by layer name.
   - `config`: { name, variant } -> what it adds to the image configuration; `Env` and `Labels`
     merge.
 
@@ -43,6 +43,22 @@ let
     in
     usual // (if builtins.pathExists file then import file else { });
 
+  # Byte code follows what it was compiled from, so that both are in one blob.
+  withByteCode =
+    entry:
+    [ { inherit (entry) package path; } ]
+    ++ (
+      if entry ? byteCode then
+        [
+          {
+            inherit (entry) package;
+            path = entry.byteCode;
+          }
+        ]
+      else
+        [ ]
+    );
+
   nothing = {
     chain = [ ];
     config = { };
@@ -60,7 +76,7 @@ let
       };
       spec = layerSpec {
         inherit name;
-        trees = entries;
+        trees = builtins.concatMap withByteCode entries;
       };
       chain = below.chain ++ [
         {

@@ -6,6 +6,7 @@
 */
 {
   buildSdist,
+  byteCode,
   cpython,
   cudaLabel,
   cudaTree,
@@ -209,8 +210,35 @@ let
     package = "${package.name} ${package.version}";
     path = "${path}";
   };
+  libraryDirectory = "/usr/local/lib/${pythonDirectory}";
+  treeEntry =
+    package:
+    let
+      tree = trees.${package.name};
+      # Of these only the metadata is here.
+      hasModules = !(isCuda package || packageLists.providedByName ? ${package.name});
+    in
+    entry package tree
+    // (
+      if hasModules then
+        {
+          byteCode = "${byteCode interpreter {
+            pname = package.name;
+            inherit (package) version;
+            inherit tree;
+            directory = libraryDirectory;
+          }}";
+        }
+      else
+        { }
+    );
 in
 {
+  /**
+    The byte code of a package tree: `byteCode.nix` with the variant's interpreter.
+  */
+  byteCode = byteCode interpreter;
+
   inherit
     cudaExtension
     customPackages
@@ -220,6 +248,7 @@ in
     inRoot
     interpreter
     kernels
+    libraryDirectory
     lock
     name
     packageLists
@@ -230,13 +259,14 @@ in
     ;
 
   /**
-    Entries (package and path) of what the lists of a layer ask for. Of NVIDIA's wheels, one
-    layer has the toolkit's files, and another what Python wants to know of them (`pip check`).
+    Entries (package, path and byte code) of what the lists of a layer ask for. Of NVIDIA's
+    wheels, one layer has the toolkit's files, and another what Python wants to know of them
+    (`pip check`).
   */
   listEntries =
     layer:
     let
-      treesOf = map (package: entry package trees.${package.name});
+      treesOf = map treeEntry;
       own = packageLists.ofLayer layer;
     in
     if layer == layers.cuda then

@@ -18,7 +18,6 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
 import time
 
 # Runs in the child. What is printed by the modules themselves goes to stderr.
@@ -133,7 +132,7 @@ def tail(text):
     return text[-KEPT_OUTPUT:].strip()
 
 
-def check(name, timeout, pycache):
+def check(name, timeout):
     result = {
         "name": name,
         "version": None,
@@ -165,8 +164,6 @@ def check(name, timeout, pycache):
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=timeout,
-            # Byte code is compiled once, for all of them, and left nowhere.
-            env={**os.environ, "PYTHONPYCACHEPREFIX": pycache},
         )
     except subprocess.TimeoutExpired as expired:
         result["status"] = "failed"
@@ -223,11 +220,8 @@ def main():
     names = {normalized(name) for name in arguments.names}
     # The slow ones first, so that none of them is left running alone at the end.
     order = sorted(names, key=lambda name: (name not in limits, name))
-    with (
-        tempfile.TemporaryDirectory() as pycache,
-        concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool,
-    ):
-        check_one = lambda name: check(name, limits.get(name, TIMEOUT), pycache)  # noqa: E731
+    with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
+        check_one = lambda name: check(name, limits.get(name, TIMEOUT))  # noqa: E731
         results = sorted(pool.map(check_one, order), key=lambda result: result["name"])
     gil = getattr(sys, "_is_gil_enabled", None)
     document = {

@@ -9,6 +9,12 @@
       {
         package = "cpython ${variant.lock.python}";
         path = "${variant.interpreter}";
+        byteCode = "${variant.byteCode {
+          pname = "cpython";
+          inherit (builtins.parseDrvName variant.interpreter.name) version;
+          tree = variant.interpreter;
+          directory = variant.libraryDirectory;
+        }}";
       }
       {
         package = "layer-02-files";

@@ -31,7 +31,6 @@
       CLI_ARGS = "";
       # The container toolkit refuses an older driver; comfy-start says why.
       NVIDIA_REQUIRE_CUDA = "cuda>=13.0";
-      PYTHONPYCACHEPREFIX = "/root/.cache/pycache";
     };
     ExposedPorts = {
       "8188/tcp" = { };

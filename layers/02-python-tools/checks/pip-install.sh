@@ -25,6 +25,18 @@ cd /
 python3 -c 'import check_wheel; print(check_wheel.__file__, check_wheel.ANSWER)'
 python3 -m pip uninstall --yes check-wheel
 
+# Byte code of the image is in no RECORD, and goes with its sources: a package as the image has
+# it, in an environment where it can be removed.
+python3 -m venv /tmp/emptied
+library=$(python3 -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+emptied=$(/tmp/emptied/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+cp -r "$library"/packaging "$library"/packaging-*.dist-info "$emptied"
+echo "packaging: $(find "$emptied/packaging" -name '*.pyc' | wc -l) files of byte code before pip uninstall"
+test -e "$emptied"/packaging/__pycache__
+/tmp/emptied/bin/python -m pip uninstall --yes packaging
+find "$emptied" -maxdepth 1 -name 'packaging*' | tee /tmp/left
+test ! -s /tmp/left
+
 # In virtual environments too, which read no configuration of the image's.
 for options in "" --system-site-packages; do
     rm -rf /tmp/environment

@@ -7,6 +7,7 @@
 
 mod broken_images;
 mod build;
+mod byte_code;
 mod carry;
 mod checkout_copy;
 mod commands;
