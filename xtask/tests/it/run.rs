@@ -4,6 +4,7 @@ use std::io::{BufRead as _, BufReader, Lines, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::Duration;
 
 use factory_verify::engine::{Engine, EngineKind};
 use rustix::process::{Pid, Signal, kill_process};
@@ -42,8 +43,8 @@ fn ok_command_lines() {
         ]),
     ];
     insta::assert_snapshot!(all.concat(), @r"
-    docker run --rm --name=comfyui-8188 --publish=127.0.0.1:8188:8188 --volume=storage:/root --security-opt=no-new-privileges --gpus=all comfyui-boot:test bash /runner-scripts/entrypoint.sh
-    podman run --rm --name=comfyui-9000 --publish=127.0.0.1:9000:8188 --volume=storage:/root --security-opt=no-new-privileges --volume=/models:/root/ComfyUI/models --device=nvidia.com/gpu=all comfyui-boot:test bash /runner-scripts/entrypoint.sh
+    docker run --rm --name=comfyui-8188 --publish=127.0.0.1:8188:8188 --volume=storage:/root --security-opt=no-new-privileges --gpus all comfyui-boot:test bash /runner-scripts/entrypoint.sh
+    podman run --rm --name=comfyui-9000 --publish=127.0.0.1:9000:8188 --volume=storage:/root --security-opt=no-new-privileges --volume=/models:/root/ComfyUI/models --device nvidia.com/gpu=all comfyui-boot:test bash /runner-scripts/entrypoint.sh
     podman run --rm --name=comfyui-8188 --publish=127.0.0.1:8188:8188 --volume=/mine:/root --security-opt=no-new-privileges --shm-size=8g --hostname=here comfyui-boot:test bash /runner-scripts/entrypoint.sh --cpu --fast --verbose
     ");
 }
@@ -79,6 +80,8 @@ impl Running {
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut running = Self { child, lines, port };
         running.wait_for("serving");
+        // podman begins to pass signals on some time after the container's first words.
+        std::thread::sleep(Duration::from_secs(2));
         running
     }
 
@@ -108,10 +111,10 @@ impl Running {
     }
 }
 
-fn containers(kind: EngineKind) -> String {
+fn containers(kind: EngineKind, port: u16) -> String {
     let output = Command::new(kind.program())
         .args(["ps", "--all", "--quiet", "--filter"])
-        .arg(format!("ancestor={IMAGE}"))
+        .arg(format!("name=comfyui-{port}"))
         .output()
         .unwrap();
     String::from_utf8(output.stdout).unwrap()
@@ -150,20 +153,20 @@ fn ok_runs_stops_and_clears_up() {
     running.send(Signal::INT);
     running.wait_for("ended cleanly");
     assert!(running.child.wait().unwrap().success());
-    assert_eq!(containers(kind), "");
+    assert_eq!(containers(kind, port), "");
 
     // The container outlives a killed client; the next `run` on the port removes it.
     let mut running = Running::start(kind, &storage, port);
     running.send(Signal::KILL);
     running.child.wait().unwrap();
-    let left = containers(kind);
+    let left = containers(kind, port);
     assert_ne!(left, "");
     let mut running = Running::start(kind, &storage, port);
-    assert!(!containers(kind).contains(left.trim()), "{left}");
+    assert!(!containers(kind, port).contains(left.trim()), "{left}");
     running.send(Signal::INT);
     running.wait_for("ended cleanly");
     assert!(running.child.wait().unwrap().success());
-    assert_eq!(containers(kind), "");
+    assert_eq!(containers(kind, port), "");
     let removed = Command::new(kind.program())
         .args(["rmi", IMAGE])
         .output()
