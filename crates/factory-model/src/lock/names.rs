@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::PythonLock;
+use super::python::PythonLock;
 use crate::layer::LayerName;
 use crate::layers::Layers;
 

@@ -3,7 +3,10 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{PREAMBLE, Sha256};
+use super::sha256::Sha256;
+
+/// First lines of each lock file.
+const PREAMBLE: &str = "# Written by `cargo xtask update-locks`; do not edit.\n";
 
 /// The line that holds the checksum.
 const LINE: &str = "content_sha256 = ";
@@ -113,7 +116,7 @@ mod tests {
     #[test]
     fn err_place_is_that_of_the_file() {
         let text = seal("schema_version = 1\n\n[weights.x]\nurl = 1\n");
-        let error = parse::<super::super::SourcesLock>(&text).unwrap_err();
+        let error = parse::<crate::lock::SourcesLock>(&text).unwrap_err();
         assert!(error.to_string().contains("line 5"), "{error}");
     }
 }

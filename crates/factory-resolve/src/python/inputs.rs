@@ -75,7 +75,7 @@ impl Inputs {
 }
 
 pub(super) fn read(ctx: &dyn Context) -> Result<Inputs> {
-    let layers = crate::layers(ctx)?;
+    let layers = crate::checkout::layers(ctx)?;
     let variants = read_toml(ctx, "variants.toml", Variants::parse)?;
     let wheel_files = read_toml(ctx, "wheel-files.toml", WheelFiles::parse)?;
     let exclusions = read_toml(ctx, "exclusions.toml", Exclusions::parse)?;
