@@ -12,6 +12,7 @@ mod interpreter;
 mod list_hash;
 mod name;
 mod partition;
+mod pep508;
 mod requests;
 mod requirement;
 mod resolution;

@@ -1,8 +1,7 @@
 //! One line of a Python list: a PEP 508 requirement or a git URL with a full revision. Pure.
 
-use std::str::FromStr as _;
-
 use super::name::PackageName;
+use super::pep508;
 use factory_model::list::{Fault, Line, lines};
 
 /// What a list line asks for.
@@ -77,7 +76,6 @@ pub(super) fn parse(text: &str) -> Result<Requirement, (usize, String)> {
             format!("`{text}` is not a PEP 508 requirement: it holds a character outside ASCII"),
         ));
     }
-    // The parser of `pep508_rs` 0.9 panics on a name that ends with a separator.
     let named = |character: char| character.is_ascii_alphanumeric() || "-_.".contains(character);
     let end = text
         .find(|character| !named(character))
@@ -93,19 +91,12 @@ pub(super) fn parse(text: &str) -> Result<Requirement, (usize, String)> {
             format!("`{text}` is not a PEP 508 requirement: {reason}"),
         ));
     }
-    let requirement =
-        pep508_rs::Requirement::<pep508_rs::VerbatimUrl>::from_str(text).map_err(|error| {
-            let offset = text
-                .char_indices()
-                .take_while(|(at, _)| *at < error.start)
-                .count();
-            let reason = error.message.to_string();
-            (
-                offset,
-                format!("`{text}` is not a PEP 508 requirement: {reason}"),
-            )
-        })?;
-    let name = requirement.name.to_string();
+    let name = pep508::check(text).map_err(|fault| {
+        (
+            fault.offset,
+            format!("`{text}` is not a PEP 508 requirement: {}", fault.reason),
+        )
+    })?;
     Ok(Requirement::Index {
         name: name
             .parse()
@@ -186,7 +177,7 @@ mod tests {
         x.txt:2:1: `-r other.txt` is an option; a list line is a PEP 508 requirement or a git URL
         x.txt:3:28: `main` is not a full revision (40 hex digits); a tag or branch may move
         x.txt:4:27: the git URL names no project: write git+https://HOST/OWNER/REPOSITORY@REVISION#egg=NAME
-        x.txt:5:7: `foo bar` is not a PEP 508 requirement: Expected one of `@`, `(`, `<`, `=`, `>`, `~`, `!`, `;`, found `b`
+        x.txt:5:7: `foo bar` is not a PEP 508 requirement: expected one of `@`, `(`, `<`, `=`, `>`, `~`, `!`, `;`, found `b`
         "#);
     }
 
