@@ -10,7 +10,8 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use comfy_image::layer::{LayerRequest, TreeRef, build_spec};
+use comfy_image::layer::{LayerRequest, TreeRef};
+use comfy_image::spec::build_spec;
 use comfy_image::stream::Plan;
 use sha2::{Digest as _, Sha256};
 

@@ -13,10 +13,11 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::error::Error;
 use crate::files::{json_text, resolve, write_whole};
 use crate::image::{Image, ImageRequest, assemble};
-use crate::layer::{LayerRequest, build_spec, count_packages};
+use crate::layer::{LayerRequest, count_packages};
 use crate::layout::{self, WriteOptions};
 use crate::name::Reference;
 use crate::schema::SchemaVersion;
+use crate::spec::build_spec;
 use crate::stream::{write_docker_archive, write_oci_archive};
 
 /// Write image layers as reproducible tar streams

@@ -1,20 +1,15 @@
-//! Logical layers: what is asked for, and the spec that names each blob's digest.
+//! Logical layers: what is asked for, and what a spec says of one.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::num::NonZeroUsize;
 use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::blob::LayerPlan;
 use crate::digest::Digest;
-use crate::error::{Error, show};
+use crate::error::Error;
 use crate::files::read_json;
-use crate::merge;
 use crate::name::LayerName;
-use crate::parallel;
 use crate::schema::SchemaVersion;
-use crate::tree;
 
 /// Names a package and a directory that holds files of it: a package may have several.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -108,82 +103,6 @@ impl LayerSpec {
         check_trees(spec.blobs.iter().flat_map(|blob| &blob.trees))?;
         Ok(spec)
     }
-}
-
-/// Merges the trees of a layer and computes each blob's digest, up to `jobs` at a time.
-pub fn build_spec(
-    request: &LayerRequest,
-    jobs: NonZeroUsize,
-    store_root: Option<&Path>,
-) -> Result<LayerSpec, Error> {
-    check_trees(&request.trees)?;
-    let contents = parallel::map(&request.trees, jobs, |_, tree| tree::read(tree, store_root))?;
-    let packages: Vec<PackageSize> = request
-        .trees
-        .iter()
-        .zip(&contents)
-        .map(|(tree, entries)| PackageSize {
-            package: tree.package.clone(),
-            path: tree.path.clone(),
-            n_files: entries.values().filter(|entry| entry.is_file()).count() as u64,
-            size_bytes: entries.values().map(tree::Entry::content_bytes).sum(),
-        })
-        .collect();
-    let tree_bytes: Vec<u64> = contents
-        .iter()
-        .map(|entries| {
-            entries
-                .iter()
-                .map(|(path, entry)| merge::tar_bytes(path, entry))
-                .sum()
-        })
-        .collect();
-    let assignment = merge::assign(&tree_bytes, request.max_blob_size_bytes);
-
-    let plan = LayerPlan::new(
-        &request.name,
-        &request.trees,
-        contents,
-        &assignment,
-        store_root,
-    )?;
-    let numbers: Vec<usize> = (0..plan.blobs().len())
-        .filter(|number| !plan.blobs()[*number].members.is_empty())
-        .collect();
-    let blobs = parallel::map(&numbers, jobs, |_, number| {
-        let (diff_id, size_bytes) = plan.hash_blob(*number)?;
-        let blob = &plan.blobs()[*number];
-        let trees = request.trees.iter().zip(&assignment);
-        Ok(Blob {
-            diff_id,
-            size_bytes,
-            n_files: blob.n_files,
-            content_bytes: blob.content_bytes,
-            trees: trees
-                .filter(|(_, of)| *of == number)
-                .map(|(tree, _)| tree.clone())
-                .collect(),
-        })
-    })?;
-    Ok(LayerSpec {
-        schema_version: SchemaVersion,
-        name: request.name.clone(),
-        n_packages: count_packages(&request.trees),
-        n_files: blobs.iter().map(|blob| blob.n_files).sum(),
-        size_bytes: blobs.iter().map(|blob| blob.size_bytes).sum(),
-        blobs,
-        packages,
-        directory_modes: plan
-            .directory_modes()
-            .iter()
-            .map(|(path, mode)| (show(path), format!("{mode:04o}")))
-            .collect(),
-        directory_symlinks: plan
-            .directory_symlinks()
-            .iter()
-            .map(|path| show(path))
-            .collect(),
-    })
 }
 
 /// Counts the packages that trees belong to.

@@ -23,6 +23,7 @@ pub mod layout;
 pub mod name;
 pub mod oci;
 pub mod schema;
+pub mod spec;
 pub mod stream;
 
 pub use digest::Digest;

@@ -10,7 +10,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::bundle::Entries;
+use crate::entry::Entries;
 use crate::error::{At as _, Error};
 use crate::files::{
     look, make_directory, move_to, remove_if_there, remove_tree, symlink_metadata,

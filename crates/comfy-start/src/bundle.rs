@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
+use crate::entry::{Entries, Entry};
 use crate::error::{At as _, Error};
-use crate::files::{hex, symlink_metadata};
-use crate::receipt::mtime_ns;
+use crate::files::{hex, mtime_ns, symlink_metadata};
 
 /// Names a directory of ComfyUI's that `--base-directory` moves, and that people mount.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -61,22 +61,6 @@ impl Area {
         Self::ALL.into_iter().find(|area| area.name() == name)
     }
 }
-
-/// Points to one file of the image.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
-    /// Where it is.
-    pub source: PathBuf,
-    /// Its size in bytes.
-    pub size_bytes: u64,
-    /// Whether it may be executed.
-    pub is_executable: bool,
-    /// Whether it is a symlink.
-    pub is_link: bool,
-}
-
-/// Files by their path in the directory that they belong to.
-pub type Entries = BTreeMap<String, Entry>;
 
 /// Holds the image's files by where they belong.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -2,12 +2,12 @@
 
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::bundle::Entry;
+use crate::entry::Entry;
 use crate::error::{At as _, Error};
 
 /// Renders bytes in hexadecimal.
@@ -47,6 +47,11 @@ pub(crate) fn digest(path: &Path, is_link: bool) -> Result<String, Error> {
         copy(&mut file, &mut io::sink(), &mut hash).at("read", path)?;
     }
     Ok(hex(&hash.finalize()))
+}
+
+/// Says when the content of a file changed last, in nanoseconds since 1970.
+pub fn mtime_ns(metadata: &Metadata) -> i64 {
+    metadata.mtime() * 1_000_000_000 + metadata.mtime_nsec()
 }
 
 /// Writes a copy of an entry where nothing is, and returns the digest of what it wrote. The

@@ -12,6 +12,7 @@ pub mod apt;
 pub mod arguments;
 pub mod bundle;
 pub mod cli;
+pub mod entry;
 pub mod error;
 pub mod fetch;
 pub mod files;

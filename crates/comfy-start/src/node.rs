@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::bundle::Entries;
+use crate::entry::Entries;
 use crate::error::{At as _, Error};
 use crate::files::look;
 use crate::plan::{Decision, Found, Policy, Target, find};

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use crate::bundle::{Entries, Entry};
+use crate::entry::{Entries, Entry};
 use crate::error::Error;
 use crate::files::{digest, is_beginning, look};
 use crate::receipt::{Put, Receipt};

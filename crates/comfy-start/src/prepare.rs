@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, flock};
 
 use crate::apply::{Job, NewDirectory, STAGING, apply, free_number};
-use crate::bundle::{Area, Bundle, Entries, files};
+use crate::bundle::{Area, Bundle, files};
+use crate::entry::Entries;
 use crate::error::{At as _, Error};
 use crate::fetch;
 use crate::files::{look, make_directory, remove_tree};

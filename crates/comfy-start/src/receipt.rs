@@ -7,13 +7,12 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::{At as _, Error};
-use crate::files::{remove_if_there, replace};
+use crate::files::{mtime_ns, remove_if_there, replace};
 
 /// The file's name. ComfyUI passes over a file in `custom_nodes` that does not end in `.py`.
 pub const NAME: &str = ".comfy-start.json";
@@ -78,11 +77,6 @@ impl Put {
             && !self.is_unsettled
             && !metadata.is_symlink()
     }
-}
-
-/// Says when the content of a file changed last, in nanoseconds since 1970.
-pub fn mtime_ns(metadata: &fs::Metadata) -> i64 {
-    metadata.mtime() * 1_000_000_000 + metadata.mtime_nsec()
 }
 
 /// Says what a file is about to be.

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use comfy_image::image::{ImageRequest, assemble};
-use comfy_image::layer::{LayerRequest, build_spec};
+use comfy_image::layer::LayerRequest;
+use comfy_image::spec::build_spec;
 
 use crate::support::{known_nix, shared_nix};
 

@@ -119,3 +119,113 @@ fn ok_crates_below_the_command_line_do_not_print() {
         .collect();
     assert_eq!(found, ["xtask/src/cmd/stream.rs", "xtask/src/ui.rs"]);
 }
+
+/// The modules of a crate by their path in it, with their code: `a/b.rs` and `a/b/mod.rs` are `a::b`.
+fn modules<'a>(
+    sources: &'a BTreeMap<String, String>,
+    crate_source: &str,
+) -> BTreeMap<Vec<&'a str>, &'a str> {
+    let of_crate = sources
+        .iter()
+        .filter_map(|(path, code)| Some((path.strip_prefix(crate_source)?, code.as_str())));
+    of_crate
+        .map(|(path, code)| {
+            let mut parts: Vec<&str> = path.trim_end_matches(".rs").split('/').collect();
+            if parts.last() == Some(&"mod") {
+                parts.pop();
+            }
+            (parts, code)
+        })
+        .collect()
+}
+
+/// What a module names of its own crate: the paths after `crate::` and `super::`, from the root.
+fn named<'a>(module: &[&'a str], code: &'a str) -> Vec<Vec<&'a str>> {
+    let is_of_path = |character: char| character.is_alphanumeric() || "_:".contains(character);
+    let mut found = Vec::new();
+    for (start, base) in [("crate::", 0), ("super::", module.len().saturating_sub(1))] {
+        for (at, _) in code.match_indices(start) {
+            let rest = &code[at + start.len()..];
+            let end = rest
+                .find(|character| !is_of_path(character))
+                .unwrap_or(rest.len());
+            let path = rest[..end].split("::").filter(|part| !part.is_empty());
+            let path: Vec<&str> = module[..base].iter().copied().chain(path).collect();
+            match rest[end..].strip_prefix('{') {
+                Some(list) => {
+                    for one in list[..list.find('}').unwrap_or(0)].split(',') {
+                        let one = one.trim().split([' ', '{']).next().unwrap_or_default();
+                        found.push(path.iter().copied().chain(one.split("::")).collect());
+                    }
+                }
+                None => found.push(path),
+            }
+        }
+    }
+    found
+}
+
+/// Takes away what stands below everything else until nothing changes; circles stay.
+fn in_circles<'a>(modules: &BTreeMap<Vec<&'a str>, &'a str>) -> Vec<String> {
+    let mut uses: BTreeMap<&Vec<&str>, BTreeSet<&Vec<&str>>> = BTreeMap::new();
+    for (module, code) in modules {
+        let targets = named(module, code).into_iter().filter_map(|path| {
+            let lengths = (1..=path.len()).rev();
+            let mut known = lengths.filter_map(|length| modules.get_key_value(&path[..length]));
+            known.next().map(|(target, _)| target)
+        });
+        uses.insert(module, targets.filter(|target| *target != module).collect());
+    }
+    loop {
+        let done: Vec<_> = uses
+            .iter()
+            .filter(|(_, targets)| targets.is_empty())
+            .map(|(module, _)| *module)
+            .collect();
+        if done.is_empty() {
+            // What is only above a circle is not in one.
+            let used: BTreeSet<_> = uses.values().flatten().copied().collect();
+            let above: Vec<_> = uses
+                .keys()
+                .copied()
+                .filter(|module| !used.contains(module))
+                .collect();
+            if above.is_empty() {
+                return uses.keys().map(|module| module.join("::")).collect();
+            }
+            uses.retain(|module, _| !above.contains(module));
+            continue;
+        }
+        uses.retain(|module, _| !done.contains(module));
+        for targets in uses.values_mut() {
+            targets.retain(|target| !done.contains(target));
+        }
+    }
+}
+
+#[test]
+fn ok_no_circle_of_files() {
+    let sources = sources();
+    let crates: BTreeSet<String> = sources
+        .keys()
+        .filter_map(|path| path.split_once("/src/"))
+        .map(|(root, _)| format!("{root}/src/"))
+        .collect();
+    assert!(crates.len() > 5, "{crates:?}");
+    for root in crates {
+        let circles = in_circles(&modules(&sources, &root));
+        assert!(circles.is_empty(), "{root}: {}", circles.join(", "));
+    }
+}
+
+#[test]
+fn ok_a_circle_is_found() {
+    let code = |text: &str| text.to_owned();
+    let sources = BTreeMap::from([
+        (code("x/src/top.rs"), code("use crate::a::One;")),
+        (code("x/src/a.rs"), code("use crate::{b::Two, c};")),
+        (code("x/src/b/mod.rs"), code("fn f() { super::a::g() }")),
+        (code("x/src/c.rs"), code("")),
+    ]);
+    assert_eq!(in_circles(&modules(&sources, "x/src/")), ["a", "b"]);
+}

@@ -8,7 +8,8 @@ use std::process::Command;
 
 use comfy_image::Error;
 use comfy_image::image::{Image, ImageRequest};
-use comfy_image::layer::{LayerRequest, TreeRef, build_spec};
+use comfy_image::layer::{LayerRequest, TreeRef};
+use comfy_image::spec::build_spec;
 
 use crate::fixture::{Store, Tree, request, spec, try_spec};
 

@@ -28,6 +28,7 @@ fn report(store: &Store, output: &Output) -> String {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one session, command after command")]
 fn ok_from_request_to_archive() {
     let store = Store::new();
     let tree = store.tree("numpy 2").file("usr/lib/numpy.py", "pass\n");

@@ -8,8 +8,9 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
 use comfy_image::image::{Image, ImageRequest, assemble};
-use comfy_image::layer::{LayerRequest, LayerSpec, TreeRef, build_spec};
+use comfy_image::layer::{LayerRequest, LayerSpec, TreeRef};
 use comfy_image::oci::ContainerConfig;
+use comfy_image::spec::build_spec;
 use comfy_image::stream::{Plan, write_docker_archive};
 use comfy_image::{Error, SchemaVersion, write_json};
 use tempfile::TempDir;

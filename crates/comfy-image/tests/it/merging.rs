@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use comfy_image::layer::build_spec;
+use comfy_image::spec::build_spec;
 
 use crate::fixture::{Store, Tree, blob_bytes, listing, request, spec, try_spec};
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
-use comfy_image::layer::build_spec;
+use comfy_image::spec::build_spec;
 use proptest::prelude::*;
 
 use crate::fixture::{Store, Tree, blob_bytes, read_tar, request, spec};

@@ -72,6 +72,10 @@ impl Host<'_> {
 
 const MODEL: &str = "checkpoints/big.safetensors";
 
+#[expect(
+    clippy::too_many_lines,
+    reason = "one container from its start to its end"
+)]
 fn layout(host: &Host<'_>, number: usize) -> Layout {
     let mount = |name: &str, to: &str| host.mount(name, to).to_vec();
     let many = |pairs: &[(&str, &str)]| -> Vec<String> {
@@ -256,6 +260,10 @@ fn ok_twelve_layouts_for_three_users() {
 }
 
 #[test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one container from its start to its end"
+)]
 fn ok_under_every_restriction() {
     let restrictions: [(&str, &[&str]); 9] = [
         ("read-only", &["--read-only", "--tmpfs", "/tmp"]),

@@ -105,6 +105,7 @@ fn ok_first_start_and_nothing_to_do() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one volume from image to image")]
 fn ok_upgrade_and_downgrade() {
     let fixture = Fixture::new();
     let (v1, v2) = (first(&fixture), second(&fixture));
@@ -216,6 +217,7 @@ fn ok_upgrade_and_downgrade() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one volume from image to image")]
 fn ok_volume_of_the_earlier_layout() {
     let fixture = Fixture::new();
     let v2 = second(&fixture);
