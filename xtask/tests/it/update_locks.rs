@@ -160,7 +160,7 @@ fn err_check_names_a_root_and_those_above_it() {
     assert_eq!(kind, Kind::NotRight);
     assert_eq!(
         text,
-        "2 locks do not belong to the lists as they are\n  package-lists/locks/debian/02-python-tools.toml\n  package-lists/locks/debian/03-gcc15.toml"
+        "3 locks do not belong to the lists as they are\n  package-lists/locks/debian/02-python-tools.toml\n  package-lists/locks/debian/03-gcc15.toml\n  package-lists/locks/debian/11-app.toml"
     );
 }
 
