@@ -490,16 +490,16 @@ impl Container<'_> {
             .unwrap();
         assert!(output.status.success(), "{}", text(&output.stderr));
         let container = Container { engine, name };
+        container.wait_until_healthy();
+        container
+    }
+
+    fn wait_until_healthy(&self) {
         let begun = Instant::now();
-        while container.health() != Some(0) {
-            assert!(
-                begun.elapsed() < Duration::from_secs(60),
-                "{}",
-                container.logs()
-            );
+        while self.health() != Some(0) {
+            assert!(begun.elapsed() < Duration::from_secs(60), "{}", self.logs());
             std::thread::sleep(Duration::from_millis(50));
         }
-        container
     }
 
     fn health(&self) -> Option<i32> {
@@ -599,15 +599,7 @@ fn ok_stops_quickly_after_a_restart() {
         container.ask("/restart");
         // The restart begins 0.1 s after the answer.
         std::thread::sleep(Duration::from_millis(500));
-        let begun = Instant::now();
-        while container.health() != Some(0) {
-            assert!(
-                begun.elapsed() < Duration::from_secs(60),
-                "{}",
-                container.logs()
-            );
-            std::thread::sleep(Duration::from_millis(50));
-        }
+        container.wait_until_healthy();
         let (took, status) = container.stop();
         assert_eq!(status, "0", "{}", container.logs());
         assert!(took < Duration::from_secs(3), "{took:?}");
