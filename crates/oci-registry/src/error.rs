@@ -1,5 +1,6 @@
-//! What can go wrong with a registry, and whose fault it is.
+//! What can go wrong with a registry, ours included, and whose fault it is.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use factory_base::error::{Explain, Kind};
@@ -38,6 +39,30 @@ pub enum Error {
         /// The registry.
         host: String,
     },
+    /// A certificate or key for TLS.
+    #[error("`{}`: {problem}", .path.display())]
+    BadCertificate {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A file of users.
+    #[error("`{}`: {problem}", .path.display())]
+    BadUsers {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// An address that cannot be served on.
+    #[error("cannot listen on {address}: {problem}")]
+    CannotListen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system says.
+        problem: String,
+    },
     /// The registry answers otherwise than the specification says.
     #[error("`{name}`: {problem}")]
     BadAnswer {
@@ -63,18 +88,28 @@ pub enum Error {
 impl Explain for Error {
     fn kind(&self) -> Kind {
         match self {
-            Self::NoRegistry { .. } | Self::BadName { .. } | Self::BadLogins { .. } => {
-                Kind::BadInput
-            }
-            Self::NoLogin { .. } | Self::BadAnswer { .. } | Self::Refused { .. } => {
-                Kind::Environment
-            }
+            Self::NoRegistry { .. }
+            | Self::BadName { .. }
+            | Self::BadLogins { .. }
+            | Self::BadCertificate { .. }
+            | Self::BadUsers { .. } => Kind::BadInput,
+            Self::NoLogin { .. }
+            | Self::CannotListen { .. }
+            | Self::BadAnswer { .. }
+            | Self::Refused { .. } => Kind::Environment,
         }
     }
 
     fn hints(&self) -> Vec<String> {
         let hint = match self {
             Self::NoRegistry { .. } => "write it as in `ghcr.io/OWNER/NAME`".to_owned(),
+            Self::BadUsers { path, .. } => {
+                format!("add a user with `htpasswd -B {} USER`", path.display())
+            }
+            Self::BadCertificate { .. } => {
+                "both are PEM files: the chain, the server's own certificate first, and its key"
+                    .to_owned()
+            }
             Self::Refused {
                 host,
                 has_login,

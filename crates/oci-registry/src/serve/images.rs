@@ -1,0 +1,227 @@
+//! The images that are served: names, documents, and where the bytes of blobs are.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use anyhow::Result;
+use comfy_image::image::{Image, ImageLayer};
+use comfy_image::layer::Blob;
+use comfy_image::stream::Plan;
+use comfy_image::{Digest, LayerName, oci};
+
+use super::referrers::{Artifact, NoReferrers, Referrers};
+use super::route;
+use crate::error::Error;
+use factory_base::error::Explain as _;
+
+/// The images that are served, and nothing else is.
+pub struct Images {
+    repositories: BTreeMap<String, Repository>,
+    /// By spec: images share layers.
+    layers: BTreeMap<PathBuf, Arc<Layer>>,
+    referrers: Box<dyn Referrers>,
+}
+
+/// What one name stands for. A blob of one repository is not in another.
+#[derive(Default)]
+pub(super) struct Repository {
+    pub(super) tags: BTreeMap<String, Digest>,
+    manifests: BTreeMap<Digest, Document>,
+    blobs: BTreeMap<Digest, Stored>,
+}
+
+/// A manifest.
+#[derive(Debug, Clone)]
+pub(super) struct Document {
+    pub(super) media_type: String,
+    pub(super) bytes: Vec<u8>,
+}
+
+/// Where the bytes of a blob are.
+#[derive(Clone)]
+pub(super) enum Stored {
+    Memory(Vec<u8>),
+    Trees(TreeBlob),
+}
+
+/// A blob that is written from package trees.
+#[derive(Clone)]
+pub(super) struct TreeBlob {
+    layer: Arc<Layer>,
+    number: usize,
+}
+
+/// A layer whose trees are listed when the first of its blobs is asked for.
+struct Layer {
+    name: LayerName,
+    blobs: Vec<Blob>,
+    store_root: Option<PathBuf>,
+    plan: Mutex<Option<Arc<Plan>>>,
+}
+
+/// A blob that is ready to be written.
+pub(super) struct Opened<'b> {
+    plan: Arc<Plan>,
+    number: usize,
+    blob: &'b Blob,
+}
+
+impl Default for Images {
+    fn default() -> Self {
+        Self {
+            repositories: BTreeMap::new(),
+            layers: BTreeMap::new(),
+            referrers: Box::new(NoReferrers),
+        }
+    }
+}
+
+impl Images {
+    /// Adds an image under a name and a tag. `store_root` is where the Nix store is, if not
+    /// at `/`.
+    ///
+    /// # Errors
+    /// The specification allows no such name or tag.
+    pub fn add(
+        &mut self,
+        repository: &str,
+        tag: &str,
+        image: &Image,
+        store_root: Option<&Path>,
+    ) -> Result<()> {
+        if route::repository(repository).is_err() || !route::is_tag(tag) {
+            let name = format!("{repository}:{tag}");
+            let problem = "a registry allows no such name or tag".to_owned();
+            return Err(Error::BadName { name, problem }.failure().into());
+        }
+        let mut blobs = Vec::new();
+        for layer in &image.layers {
+            let served = self
+                .layers
+                .entry(layer.spec.clone())
+                .or_insert_with(|| Arc::new(Layer::new(layer, store_root)));
+            blobs.extend((0..layer.blobs.len()).map(|number| TreeBlob {
+                layer: Arc::clone(served),
+                number,
+            }));
+        }
+        let names = self.repositories.entry(repository.to_owned()).or_default();
+        for tree in blobs {
+            names.blobs.insert(tree.blob().diff_id, Stored::Trees(tree));
+        }
+        let config = Stored::Memory(image.config.json.clone().into_bytes());
+        names.blobs.insert(image.config.digest, config);
+        let manifest = Document {
+            media_type: oci::MANIFEST.to_owned(),
+            bytes: image.manifest.json.clone().into_bytes(),
+        };
+        names.manifests.insert(image.manifest.digest, manifest);
+        names.tags.insert(tag.to_owned(), image.manifest.digest);
+        Ok(())
+    }
+
+    /// Also serves artifacts about the images.
+    #[must_use]
+    pub fn with_referrers(mut self, referrers: Box<dyn Referrers>) -> Self {
+        self.referrers = referrers;
+        self
+    }
+
+    pub(super) fn repository(&self, name: &str) -> Option<&Repository> {
+        self.repositories.get(name)
+    }
+
+    /// The artifacts about a manifest of the repository.
+    pub(super) fn referrers(&self, repository: &Repository, subject: &Digest) -> Vec<Artifact> {
+        if repository.manifests.contains_key(subject) {
+            self.referrers.about(subject)
+        } else {
+            Vec::new()
+        }
+    }
+
+    pub(super) fn manifest(&self, repository: &Repository, digest: &Digest) -> Option<Document> {
+        let own = repository.manifests.get(digest).cloned();
+        own.or_else(|| {
+            let mut artifacts = self.artifacts(repository);
+            let found = artifacts.find(|artifact| artifact.digest() == *digest)?;
+            Some(Document {
+                media_type: found.media_type,
+                bytes: found.manifest,
+            })
+        })
+    }
+
+    pub(super) fn blob(&self, repository: &Repository, digest: &Digest) -> Option<Stored> {
+        let own = repository.blobs.get(digest).cloned();
+        own.or_else(|| {
+            let mut blobs = self.artifacts(repository).flat_map(|one| one.blobs);
+            blobs
+                .find(|blob| Digest::of(blob) == *digest)
+                .map(Stored::Memory)
+        })
+    }
+
+    fn artifacts<'i>(&'i self, repository: &'i Repository) -> impl Iterator<Item = Artifact> + 'i {
+        let subjects = repository.manifests.keys();
+        subjects.flat_map(|subject| self.referrers.about(subject))
+    }
+}
+
+impl Stored {
+    pub(super) fn size_bytes(&self) -> u64 {
+        match self {
+            Self::Memory(bytes) => bytes.len() as u64,
+            Self::Trees(tree) => tree.blob().size_bytes,
+        }
+    }
+}
+
+impl Layer {
+    fn new(layer: &ImageLayer, store_root: Option<&Path>) -> Self {
+        Self {
+            name: layer.name.clone(),
+            blobs: layer.blobs.clone(),
+            store_root: store_root.map(Path::to_owned),
+            plan: Mutex::new(None),
+        }
+    }
+
+    /// Lists the trees once; a failure is tried again, for the store may be repaired.
+    fn open(&self) -> Result<Arc<Plan>, comfy_image::Error> {
+        let mut known = self
+            .plan
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(plan) = known.as_ref() {
+            return Ok(Arc::clone(plan));
+        }
+        let plan = Plan::open(&self.name, &self.blobs, self.store_root.as_deref())?;
+        let plan = Arc::new(plan);
+        *known = Some(Arc::clone(&plan));
+        Ok(plan)
+    }
+}
+
+impl TreeBlob {
+    fn blob(&self) -> &Blob {
+        &self.layer.blobs[self.number]
+    }
+
+    /// Finds the files of the blob.
+    pub(super) fn open(&self) -> Result<Opened<'_>, comfy_image::Error> {
+        Ok(Opened {
+            plan: self.layer.open()?,
+            number: self.number,
+            blob: self.blob(),
+        })
+    }
+}
+
+impl Opened<'_> {
+    /// Writes the tar; the stream ends early unless it has the blob's digest.
+    pub(super) fn write(&self, out: &mut dyn std::io::Write) -> Result<(), comfy_image::Error> {
+        self.plan.write_blob(self.number, self.blob, out, &|_| ())
+    }
+}
