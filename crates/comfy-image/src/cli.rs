@@ -16,6 +16,7 @@ use crate::image::{Image, ImageRequest, assemble};
 use crate::layer::{LayerRequest, count_packages};
 use crate::layout::{self, WriteOptions};
 use crate::name::Reference;
+use crate::parallel;
 use crate::schema::SchemaVersion;
 use crate::spec::build_spec;
 use crate::stream::{write_docker_archive, write_oci_archive};
@@ -120,7 +121,7 @@ enum Format {
 /// Write an image as an OCI layout directory
 ///
 /// Reads an image description and the package trees it names.
-/// Writes the blobs that are missing, and then an index with this image only.
+/// Writes the blobs that are missing or wrong, and then an index with this image only.
 ///
 /// Example: comfy-image oci-layout --image image.json --out layout
 #[derive(Debug, Args)]
@@ -135,9 +136,6 @@ struct OciLayoutArgs {
     /// Name the image so, in place of its own name
     #[arg(long, value_name = "NAME:TAG")]
     reference: Option<Reference>,
-    /// Hash blobs that are already there, and replace wrong ones
-    #[arg(long)]
-    check: bool,
 }
 
 /// Check every blob of an OCI layout directory
@@ -221,10 +219,7 @@ fn dispatch(cli: &Cli) -> Result<(), Error> {
 
 fn layer(args: &LayerArgs, store_root: Option<&Path>) -> Result<(), Error> {
     let request = LayerRequest::read(&resolve(store_root, &args.request))?;
-    let jobs = args
-        .jobs
-        .or_else(|| std::thread::available_parallelism().ok())
-        .unwrap_or(NonZeroUsize::MIN);
+    let jobs = args.jobs.unwrap_or_else(parallel::processors);
     let spec = build_spec(&request, jobs, store_root)?;
     write_result(&args.out, &json_text("layer spec", &args.out, &spec)?)
 }
@@ -264,7 +259,6 @@ fn oci_layout(
     let options = WriteOptions {
         reference: args.reference.as_ref(),
         store_root,
-        check_existing: args.check,
     };
     let title = format!("write {}", args.out.display());
     let progress = Progress::new(title, image.size_bytes, is_quiet);

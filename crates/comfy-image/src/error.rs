@@ -254,7 +254,7 @@ impl Error {
             Self::BlobMismatch { .. } => Some(
                 "check the store with `nix store verify --all`, and repair it with `nix store repair PATH`",
             ),
-            Self::Layout { .. } => Some("write it again with `comfy-image oci-layout --check`"),
+            Self::Layout { .. } => Some("write it again with `comfy-image oci-layout`"),
             _ => None,
         }
     }

@@ -20,8 +20,6 @@ pub struct WriteOptions<'a> {
     pub reference: Option<&'a Reference>,
     /// Where the Nix store is, if not at `/`.
     pub store_root: Option<&'a Path>,
-    /// Hash blobs that are already there, in place of trusting their size.
-    pub check_existing: bool,
 }
 
 /// Counts what writing a layout did.
@@ -61,7 +59,7 @@ pub fn write_layout(
     let mut report = WriteReport::default();
     for_each_blob(image, options.store_root, &mut |plan, number, blob| {
         let path = blobs.join(blob.diff_id.hex());
-        if keep(&path, &blob.diff_id, blob.size_bytes, options, &mut report)? {
+        if keep(&path, &blob.diff_id, blob.size_bytes, &mut report)? {
             progress(blob.size_bytes);
             return Ok(());
         }
@@ -80,13 +78,7 @@ pub fn write_layout(
     })?;
     for document in [&image.config, &image.manifest] {
         let path = blobs.join(document.digest.hex());
-        if !keep(
-            &path,
-            &document.digest,
-            document.size_bytes,
-            options,
-            &mut report,
-        )? {
+        if !keep(&path, &document.digest, document.size_bytes, &mut report)? {
             write_whole(&path, document.json.as_bytes())?;
         }
     }
@@ -254,12 +246,11 @@ impl Checker<'_> {
     }
 }
 
-/// Says whether a blob can stay as it is, and counts it.
+/// Says whether a blob can stay as it is, and counts it: one of the right size may be wrong.
 fn keep(
     path: &Path,
     digest: &Digest,
     size_bytes: u64,
-    options: &WriteOptions<'_>,
     report: &mut WriteReport,
 ) -> Result<bool, Error> {
     let found = match fs::metadata(path) {
@@ -270,8 +261,7 @@ fn keep(
         }
         Err(error) => return Err(error).at("look at", path),
     };
-    let is_right =
-        found == size_bytes && (!options.check_existing || hash_file(path)?.0 == *digest);
+    let is_right = found == size_bytes && hash_file(path)?.0 == *digest;
     if is_right {
         report.n_kept += 1;
     } else {

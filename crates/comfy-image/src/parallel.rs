@@ -6,6 +6,11 @@ use std::thread;
 
 use crate::error::Error;
 
+/// How many threads this machine runs at a time.
+pub(crate) fn processors() -> NonZeroUsize {
+    thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+}
+
 /// Applies `work` to every item on up to `jobs` threads, and returns the first error in input order.
 pub(crate) fn map<T: Sync, R: Send>(
     items: &[T],

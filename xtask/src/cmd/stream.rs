@@ -59,8 +59,6 @@ fn layout(ctx: &Ctx, directory: &Path, realized: &Realized) -> Result<()> {
     let options = WriteOptions {
         reference: None,
         store_root: realized.nix.store_root(),
-        // A blob of the right size may still be wrong.
-        check_existing: true,
     };
     let progress = |n_bytes| transfer.advance(n_bytes);
     let report = write_layout(image, directory, &options, &progress).map_err(from_image)?;

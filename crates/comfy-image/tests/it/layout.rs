@@ -15,11 +15,8 @@ fn image(store: &Store) -> (Tree, Image) {
     (tree, image)
 }
 
-fn write(image: &Image, directory: &Path, check_existing: bool) -> WriteReport {
-    let options = WriteOptions {
-        check_existing,
-        ..WriteOptions::default()
-    };
+fn write(image: &Image, directory: &Path) -> WriteReport {
+    let options = WriteOptions::default();
     let n_bytes = Cell::new(0);
     let report = write_layout(image, directory, &options, &|n| {
         n_bytes.set(n_bytes.get() + n)
@@ -42,7 +39,7 @@ fn ok_written_once_and_sound() {
     let (_, image) = image(&store);
     let layout = store.path().join("layout");
     assert_eq!(
-        write(&image, &layout, false),
+        write(&image, &layout),
         WriteReport {
             n_written: 3,
             n_kept: 0,
@@ -59,7 +56,7 @@ fn ok_written_once_and_sound() {
         }
     );
     assert_eq!(
-        write(&image, &layout, true),
+        write(&image, &layout),
         WriteReport {
             n_written: 0,
             n_kept: 3,
@@ -73,13 +70,15 @@ fn ok_wrong_blobs_are_replaced() {
     let store = Store::new();
     let (_, image) = image(&store);
     let layout = store.path().join("layout");
-    write(&image, &layout, false);
+    write(&image, &layout);
     let blobs = layout.join("blobs/sha256");
     fs::write(blobs.join(image.layers[0].blobs[0].diff_id.hex()), "short").unwrap();
-    assert_eq!(write(&image, &layout, false).n_replaced, 1);
+    assert_eq!(write(&image, &layout).n_replaced, 1);
     flip(&blobs.join(image.config.digest.hex()));
-    assert_eq!(write(&image, &layout, false).n_replaced, 0);
-    assert_eq!(write(&image, &layout, true).n_replaced, 1);
+    assert_eq!(write(&image, &layout).n_replaced, 1);
+    flip(&blobs.join(image.layers[0].blobs[0].diff_id.hex()));
+    assert_eq!(write(&image, &layout).n_replaced, 1);
+    assert_eq!(write(&image, &layout).n_replaced, 0);
     check(&layout).unwrap();
 }
 
@@ -93,7 +92,7 @@ fn err_every_flipped_blob_is_named() {
         image.manifest.digest,
     ] {
         let layout = store.path().join(digest.hex());
-        write(&image, &layout, false);
+        write(&image, &layout);
         flip(&layout.join("blobs/sha256").join(digest.hex()));
         let error = check(&layout).unwrap_err();
         assert_eq!(error.exit_code(), 1);
@@ -113,7 +112,7 @@ fn err_missing_and_foreign_files() {
     let store = Store::new();
     let (_, image) = image(&store);
     let layout = store.path().join("layout");
-    write(&image, &layout, false);
+    write(&image, &layout);
     fs::remove_file(
         layout
             .join("blobs/sha256")
@@ -128,14 +127,14 @@ fn err_missing_and_foreign_files() {
       `blobs/sha256/.partial-1-x` is not named by a digest
       manifest `sha256:18567ec6f9070c3108daa25db1a6e2ce2f6e5ddccadc5a6b8ffb45e14057b123` names blob `sha256:755dd3b317edd30856b8decf286a9b3ff168b8381c1f7c1bfdff84ee58ba61a1`, which is missing
 
-    hint: write it again with `comfy-image oci-layout --check`
+    hint: write it again with `comfy-image oci-layout`
     ");
     insta::assert_snapshot!(store.filter(&check(&store.path().join("no")).unwrap_err().render()), @"
     error: `[STORE]/no` is not a sound OCI layout
       `oci-layout` is missing
       `index.json` is missing
 
-    hint: write it again with `comfy-image oci-layout --check`
+    hint: write it again with `comfy-image oci-layout`
     ");
 }
 
