@@ -113,7 +113,7 @@ let
   variants = builtins.mapAttrs variantOf locks.variants;
 
   layerSpec = import ./layerSpec.nix { inherit imageTool runCommand; };
-  layerImage = import ./layerImage.nix { inherit imageTool runCommand; };
+  layerImage = import ./layerImage.nix { inherit imageTool layers runCommand; };
   mkLayers = import ./mkLayers.nix {
     inherit
       layerImage

@@ -1,9 +1,13 @@
 /**
   The image of some layers: configuration, manifest and digests, as `comfy-image image` writes it.
 
-  Type: layerImage :: { imageTool, runCommand } -> AttrSet -> AttrSet
+  Type: layerImage :: { imageTool, layers, runCommand } -> AttrSet -> AttrSet
 */
-{ imageTool, runCommand }:
+{
+  imageTool,
+  layers,
+  runCommand,
+}:
 {
   # Name of the last layer.
   name,
@@ -21,6 +25,7 @@ let
       schema_version = 1;
       name = imageName;
       inherit config tag;
+      inherit (layers) replacements;
       architecture = "amd64";
       os = "linux";
       created = "1970-01-01T00:00:01Z";

@@ -1,7 +1,9 @@
 /**
-  `layers/layers.toml`: which layers there are, and what each is fed from.
+  `layers/layers.toml`: which layers there are, and what each is fed from; and
+  `layers/replacements.toml`: what a layer may replace in the layers below it.
 
-  Type: { root } -> { all, cuda, cudaMetadata, debianRoots, final, layerOfList, names, withDebian }
+  Type: { root } -> { all, cuda, cudaMetadata, debianRoots, final, layerOfList, names,
+  replacements, withDebian }
 */
 { root }:
 let
@@ -52,6 +54,12 @@ in
       value = layer.name;
     }) (builtins.filter (layer: layer ? debian) checked)
   );
+
+  /**
+    What a layer may replace in those below it: [ { packages, paths, reason } ].
+  */
+  replacements =
+    (builtins.fromTOML (builtins.readFile (root + "/layers/replacements.toml"))).replacement;
 
   /**
     Names of the layers that have a Debian root of their own, the bottom one first.

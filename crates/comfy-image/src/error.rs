@@ -103,11 +103,23 @@ pub enum Error {
         /// How many there are.
         n_conflicts: usize,
     },
-    /// A layer would silently change what a lower layer set up.
-    #[error("layers of one image disagree, {} times in all\n{}", .overlaps.len(), list(.overlaps, .overlaps.len()))]
+    /// A layer would silently change what a lower layer has.
+    #[error("a layer would change what one below it has, at {n_overlaps} path(s)\n{}", list(.overlaps, *.n_overlaps))]
     Overlaps {
-        /// Each disagreement.
+        /// The first of them, at most [`MAX_CONFLICTS`].
         overlaps: Vec<Overlap>,
+        /// How many there are.
+        n_overlaps: usize,
+    },
+    /// A name in a tree would remove files of the layers below.
+    #[error("package `{package}`: `{member}` in `{}` is a whiteout: in a layer it removes what lower layers have", .path.display())]
+    Whiteout {
+        /// The package.
+        package: String,
+        /// The tree.
+        path: PathBuf,
+        /// The member, relative to the tree's root.
+        member: String,
     },
     /// A file changed while it was read.
     #[error("package `{package}`: `{}` changed while it was read", .path.display())]
@@ -172,34 +184,51 @@ impl fmt::Display for Conflict {
     }
 }
 
-/// Names one directory that a layer would silently replace in a lower one.
+/// Names one path of a layer that another layer would change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Overlap {
     /// The path in the image, without a leading slash.
     pub path: String,
-    /// The layer below.
-    pub lower_layer: String,
-    /// The layer above.
-    pub upper_layer: String,
-    /// The package above.
+    /// Who has it below.
+    pub lower: Owner,
+    /// Who has it above.
+    pub upper: Owner,
+    /// How the two differ, the upper one first.
+    pub difference: String,
+}
+
+/// Says where a member of an image comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owner {
+    /// The layer.
+    pub layer: String,
+    /// The package.
     pub package: String,
-    /// What would happen.
-    pub effect: String,
+    /// The package's tree.
+    pub tree: PathBuf,
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            layer,
+            package,
+            tree,
+        } = self;
+        let tree = tree.display();
+        write!(formatter, "`{package}` of layer `{layer}` (`{tree}`)")
+    }
 }
 
 impl fmt::Display for Overlap {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             path,
-            lower_layer,
-            upper_layer,
-            package,
-            effect,
+            lower,
+            upper,
+            difference,
         } = self;
-        write!(
-            formatter,
-            "`{path}`: package `{package}` of layer `{upper_layer}` {effect} of layer `{lower_layer}`"
-        )
+        write!(formatter, "`{path}`: {upper} over {lower}: {difference}")
     }
 }
 
@@ -216,6 +245,7 @@ impl Error {
             | Self::Invalid { .. }
             | Self::NotATree { .. }
             | Self::SpecialFile { .. }
+            | Self::Whiteout { .. }
             | Self::Modes { .. } => EXIT_BAD_INPUT,
             Self::Io { .. } | Self::Output { .. } | Self::Stopped | Self::FileChanged { .. } => {
                 EXIT_ENVIRONMENT
@@ -241,7 +271,9 @@ impl Error {
             Self::NotATree { .. } => Some(
                 "a package tree is a directory with a directory `root` and, if needed, a text file `modes`",
             ),
-            Self::SpecialFile { .. } => Some("remove the member where the package is built"),
+            Self::SpecialFile { .. } | Self::Whiteout { .. } => {
+                Some("remove the member where the package is built")
+            }
             Self::Modes { .. } => Some(
                 "a line is an octal mode, one space and a path below `root`, as in `4755 usr/bin/sudo`",
             ),
@@ -249,7 +281,7 @@ impl Error {
                 Some("let one package own the path, or make both copies identical")
             }
             Self::Overlaps { .. } => Some(
-                "install to the real directory, or name the directory in the package's `modes` file",
+                "leave the path to one of the two packages, name a directory's mode in the `modes` file of both, or declare the change in `layers/replacements.toml`",
             ),
             Self::BlobMismatch { .. } => Some(
                 "check the store with `nix store verify --all`, and repair it with `nix store repair PATH`",

@@ -13,7 +13,8 @@ use crate::name::{LayerName, Reference};
 use crate::oci::{
     self, ContainerConfig, Descriptor, History, ImageConfig, Index, Manifest, Platform, RootFs,
 };
-use crate::overlap;
+use crate::overlap::{self, Replacement};
+use crate::parallel;
 use crate::schema::SchemaVersion;
 
 /// Asks for an image.
@@ -36,6 +37,9 @@ pub struct ImageRequest {
     pub created: String,
     /// The layer specs, the lowest first.
     pub layers: Vec<PathBuf>,
+    /// What a layer may replace in the layers below it.
+    #[serde(default)]
+    pub replacements: Vec<Replacement>,
 }
 
 /// Describes an image completely, except for the bytes of its files.
@@ -115,7 +119,12 @@ pub fn assemble(request: &ImageRequest, store_root: Option<&Path>) -> Result<Ima
             return Err(Error::invalid("image request", reason));
         }
     }
-    overlap::check(&specs, store_root)?;
+    overlap::check(
+        &specs,
+        &request.replacements,
+        parallel::processors(),
+        store_root,
+    )?;
 
     let layers: Vec<ImageLayer> = specs
         .into_iter()

@@ -89,6 +89,13 @@ pub struct PackageSize {
     pub size_bytes: u64,
 }
 
+impl TreeRef {
+    /// The package's name, without its version.
+    pub(crate) fn name(&self) -> &str {
+        self.package.split(' ').next().unwrap_or_default()
+    }
+}
+
 impl LayerRequest {
     /// Reads and checks a request.
     pub fn read(path: &Path) -> Result<Self, Error> {

@@ -5,6 +5,7 @@
 
 mod blob;
 mod canonical;
+mod compare;
 mod files;
 mod merge;
 mod modes;
@@ -30,4 +31,5 @@ pub use digest::Digest;
 pub use error::Error;
 pub use files::{read_json, resolve, write_json};
 pub use name::{LayerName, Reference};
+pub use overlap::Replacement;
 pub use schema::SchemaVersion;

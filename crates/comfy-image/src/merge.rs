@@ -4,13 +4,10 @@
 //! a file is in one blob only; a directory has the same mode in every blob.
 
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
-use std::fs::File;
-use std::os::unix::ffi::OsStrExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use crate::compare;
 use crate::error::{Conflict, Error, MAX_CONFLICTS, show};
-use crate::files::At as _;
 use crate::tar_header::{BLOCK_BYTES, END, header, padding};
 use crate::tree::{DIRECTORY_MODE, Entries, Entry, Kind};
 
@@ -156,7 +153,7 @@ fn combine(
             }
             match (first.entry.has_explicit_mode, second.has_explicit_mode) {
                 (true, true) if first.entry.mode != second.mode => {
-                    Some(modes_differ(&first.entry, second))
+                    Some(compare::modes(&first.entry, second))
                 }
                 (false, true) => {
                     first.entry.mode = second.mode;
@@ -167,70 +164,11 @@ fn combine(
                 _ => None,
             }
         }
-        (Kind::File { size_bytes: one }, Kind::File { size_bytes: other }) => {
-            let relative = OsStr::from_bytes(path);
-            let (one_path, other_path) = (
-                trees[first.tree].root.join(relative),
-                trees[second_tree].root.join(relative),
-            );
-            if one != other || !same_bytes(&one_path, &other_path)? {
-                Some("the contents differ".to_owned())
-            } else if first.entry.mode != second.mode {
-                Some(modes_differ(&first.entry, second))
-            } else {
-                None
-            }
+        _ => {
+            let (one, other) = (&trees[first.tree].root, &trees[second_tree].root);
+            compare::difference(path, (&first.entry, one), (second, other))?
         }
-        (Kind::Symlink { target: one }, Kind::Symlink { target: other }) => {
-            (one != other).then(|| format!("symlinks to `{}` and to `{}`", show(one), show(other)))
-        }
-        (one, other) => Some(format!("{} and {}", describe(one), describe(other))),
     })
-}
-
-fn modes_differ(first: &Entry, second: &Entry) -> String {
-    format!(
-        "the modes differ, {:04o} and {:04o}",
-        first.mode, second.mode
-    )
-}
-
-fn describe(kind: &Kind) -> String {
-    match kind {
-        Kind::Directory => "a directory".to_owned(),
-        Kind::File { .. } => "a file".to_owned(),
-        Kind::Symlink { target } => format!("a symlink to `{}`", show(target)),
-    }
-}
-
-fn same_bytes(one_path: &Path, other_path: &Path) -> Result<bool, Error> {
-    let mut one = File::open(one_path).at("open", one_path)?;
-    let mut other = File::open(other_path).at("open", other_path)?;
-    let (mut one_chunk, mut other_chunk) = (vec![0; 1 << 16], vec![0; 1 << 16]);
-    loop {
-        let n_one = fill(&mut one, &mut one_chunk).at("read", one_path)?;
-        let n_other = fill(&mut other, &mut other_chunk).at("read", other_path)?;
-        if one_chunk[..n_one] != other_chunk[..n_other] {
-            return Ok(false);
-        }
-        if n_one == 0 {
-            return Ok(true);
-        }
-    }
-}
-
-/// Reads until the chunk is full or the file ends.
-fn fill(reader: &mut impl std::io::Read, chunk: &mut [u8]) -> std::io::Result<usize> {
-    let mut n_bytes = 0;
-    while n_bytes < chunk.len() {
-        match reader.read(&mut chunk[n_bytes..]) {
-            Ok(0) => break,
-            Ok(n_read) => n_bytes += n_read,
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(n_bytes)
 }
 
 fn lay_out(owned: BTreeMap<Vec<u8>, Owned>, n_blobs: usize) -> Merged {

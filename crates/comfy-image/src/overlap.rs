@@ -1,83 +1,182 @@
-//! Finds directories that a layer would silently replace in a layer below it.
+//! Finds what a layer would change of the layers below it.
 //!
-//! An image layer names the parents of its files, and a directory in an upper layer
-//! wins over a symlink and over the mode in a lower one: `lib/x` above a merged `/usr`
-//! would cut off `/lib`, and `tmp/x` would take the sticky bit from `/tmp`.
+//! An image layer names files and their parents, and each of them wins over the layers below:
+//! `lib/x` above a merged `/usr` would cut off `/lib`, `tmp/x` would take the sticky bit from
+//! `/tmp`, and a file would take the place of another package's. None of it is an error to an
+//! engine, so it is one here.
 
-use std::fs;
-use std::io;
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry as Slot;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
 
-use crate::error::{Error, Overlap};
-use crate::files::At as _;
-use crate::layer::LayerSpec;
-use crate::tree;
+use serde::{Deserialize, Serialize};
 
-/// Refuses layers, lowest first, of which one would change another in that way.
-pub(crate) fn check(layers: &[LayerSpec], store_root: Option<&Path>) -> Result<(), Error> {
-    let mut overlaps = Vec::new();
-    for (index, upper) in layers.iter().enumerate() {
-        for tree in upper.blobs.iter().flat_map(|blob| &blob.trees) {
+use crate::compare;
+use crate::error::{Error, MAX_CONFLICTS, Overlap, Owner, show};
+use crate::layer::{LayerSpec, TreeRef};
+use crate::parallel;
+use crate::tree::{self, Entries, Entry, Kind};
+
+/// Allows packages to replace files of one another in another layer, for a reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Replacement {
+    /// Files and symlinks, and directories whose mode changes, relative to the root.
+    pub paths: Vec<String>,
+    /// The packages, without their versions: each may replace the others' below it.
+    pub packages: Vec<String>,
+    /// Why that does no harm.
+    pub reason: String,
+}
+
+impl Replacement {
+    fn allows(&self, path: &[u8], lower: &TreeRef, upper: &TreeRef) -> bool {
+        let names = |tree: &TreeRef| self.packages.iter().any(|name| name == tree.name());
+        self.paths.iter().any(|known| known.as_bytes() == path) && names(lower) && names(upper)
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        if self.reason.trim().is_empty() || self.paths.is_empty() || self.packages.len() < 2 {
+            let reason = format!(
+                "a replacement needs paths, two packages and a reason: `{}`",
+                self.paths.join(" ")
+            );
+            return Err(Error::invalid("image request", reason));
+        }
+        Ok(())
+    }
+}
+
+/// The layers so far, as one root.
+struct Below {
+    members: BTreeMap<Vec<u8>, Member>,
+    /// Each tree, with the name of its layer and its root.
+    trees: Vec<(TreeRef, String, PathBuf)>,
+}
+
+/// A member of the root, and the tree that it comes from.
+struct Member {
+    entry: Entry,
+    tree: usize,
+}
+
+/// Refuses layers, lowest first, of which one would change another, unless that is allowed.
+pub(crate) fn check(
+    layers: &[LayerSpec],
+    replacements: &[Replacement],
+    jobs: NonZeroUsize,
+    store_root: Option<&Path>,
+) -> Result<(), Error> {
+    for replacement in replacements {
+        replacement.check()?;
+    }
+    let mut below = Below {
+        members: BTreeMap::new(),
+        trees: Vec::new(),
+    };
+    let (mut overlaps, mut n_overlaps) = (Vec::new(), 0);
+    for layer in layers {
+        let own = below.list(layer, jobs, store_root)?;
+        for (path, upper) in &own {
+            let Some(overlap) = below.overlap(path, upper, replacements)? else {
+                continue;
+            };
+            n_overlaps += 1;
+            if overlaps.len() < MAX_CONFLICTS {
+                overlaps.push(overlap);
+            }
+        }
+        below.members.extend(own);
+    }
+    if n_overlaps == 0 {
+        Ok(())
+    } else {
+        Err(Error::Overlaps {
+            overlaps,
+            n_overlaps,
+        })
+    }
+}
+
+impl Below {
+    /// Lists what a layer has at each path: what its trees agree on.
+    fn list(
+        &mut self,
+        layer: &LayerSpec,
+        jobs: NonZeroUsize,
+        store_root: Option<&Path>,
+    ) -> Result<BTreeMap<Vec<u8>, Member>, Error> {
+        let trees: Vec<&TreeRef> = layer.blobs.iter().flat_map(|blob| &blob.trees).collect();
+        let contents: Vec<Entries> =
+            parallel::map(&trees, jobs, |_, tree| tree::read(tree, store_root))?;
+        let mut own: BTreeMap<Vec<u8>, Member> = BTreeMap::new();
+        for (tree, entries) in trees.into_iter().zip(contents) {
+            let number = self.trees.len();
             let root = tree::root_of(tree, store_root);
-            for lower in &layers[..index] {
-                for (path, effect) in effects(lower, upper) {
-                    if is_real_directory(&root.join(path))? {
-                        overlaps.push(Overlap {
-                            path: path.clone(),
-                            lower_layer: lower.name.to_string(),
-                            upper_layer: upper.name.to_string(),
-                            package: tree.package.clone(),
-                            effect,
-                        });
+            self.trees
+                .push((tree.clone(), layer.name.to_string(), root));
+            for (path, entry) in entries {
+                let member = Member {
+                    entry,
+                    tree: number,
+                };
+                match own.entry(path) {
+                    Slot::Vacant(slot) => {
+                        slot.insert(member);
                     }
+                    // The mode that a package asks for is the directory's in the whole layer.
+                    Slot::Occupied(mut slot) if member.entry.has_explicit_mode => {
+                        slot.insert(member);
+                    }
+                    Slot::Occupied(_) => {}
                 }
             }
         }
+        Ok(own)
     }
-    if overlaps.is_empty() {
-        Ok(())
-    } else {
-        Err(Error::Overlaps { overlaps })
+
+    fn overlap(
+        &self,
+        path: &[u8],
+        upper: &Member,
+        replacements: &[Replacement],
+    ) -> Result<Option<Overlap>, Error> {
+        let Some(lower) = self.members.get(path) else {
+            return Ok(None);
+        };
+        let ((lower_tree, _, lower_root), (upper_tree, _, upper_root)) =
+            (&self.trees[lower.tree], &self.trees[upper.tree]);
+        let (one, other) = (&upper.entry, &lower.entry);
+        let has_directory = [one, other].map(|entry| entry.kind == Kind::Directory);
+        let difference = if has_directory == [true, true] {
+            (one.mode != other.mode).then(|| compare::modes(one, other))
+        } else {
+            compare::difference(path, (one, upper_root), (other, lower_root))?
+        };
+        // What is below a directory would go with it: no declaration covers that.
+        let is_allowed = || {
+            has_directory[0] == has_directory[1]
+                && replacements
+                    .iter()
+                    .any(|replacement| replacement.allows(path, lower_tree, upper_tree))
+        };
+        Ok(difference
+            .filter(|_| !is_allowed())
+            .map(|difference| Overlap {
+                path: show(path),
+                lower: self.owner(lower),
+                upper: self.owner(upper),
+                difference,
+            }))
     }
-}
 
-/// Lists what would happen if the upper layer had a directory at a path of the lower one.
-fn effects<'a>(
-    lower: &'a LayerSpec,
-    upper: &'a LayerSpec,
-) -> impl Iterator<Item = (&'a String, String)> {
-    let replaced = lower
-        .directory_symlinks
-        .iter()
-        .map(|path| (path, "replaces by a directory the symlink".to_owned()));
-    let default = format!("{:04o}", tree::DIRECTORY_MODE);
-    let changed = lower
-        .directory_modes
-        .iter()
-        .filter(move |(path, mode)| **mode != default && !upper.directory_modes.contains_key(*path))
-        .map(|(path, mode)| {
-            (
-                path,
-                format!(
-                    "sets mode {:04o} in place of the {mode}",
-                    tree::DIRECTORY_MODE
-                ),
-            )
-        });
-    replaced.chain(changed)
-}
-
-fn is_real_directory(path: &Path) -> Result<bool, Error> {
-    match fs::symlink_metadata(path) {
-        Ok(metadata) => Ok(metadata.is_dir()),
-        Err(error)
-            if matches!(
-                error.kind(),
-                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-            ) =>
-        {
-            Ok(false)
+    fn owner(&self, member: &Member) -> Owner {
+        let (tree, layer, _) = &self.trees[member.tree];
+        Owner {
+            layer: layer.clone(),
+            package: tree.package.clone(),
+            tree: tree.path.clone(),
         }
-        Err(error) => Err(error).at("look at", path),
     }
 }

@@ -108,6 +108,14 @@ fn walk(tree: &TreeRef, root: &Path, entries: &mut Entries) -> Result<(), Error>
                 path.push(b'/');
             }
             path.extend_from_slice(name.as_bytes());
+            // OCI image specification, layer.md, "Whiteouts".
+            if name.as_bytes().starts_with(b".wh.") {
+                return Err(Error::Whiteout {
+                    package: tree.package.clone(),
+                    path: tree.path.clone(),
+                    member: show(&path),
+                });
+            }
             let entry = entry(tree, &path, &item)?;
             if entry.kind == Kind::Directory {
                 pending.push(path.clone());

@@ -12,7 +12,7 @@ use comfy_image::layer::{LayerRequest, LayerSpec, TreeRef};
 use comfy_image::oci::ContainerConfig;
 use comfy_image::spec::build_spec;
 use comfy_image::stream::{Plan, write_docker_archive};
-use comfy_image::{Error, SchemaVersion, write_json};
+use comfy_image::{Error, Replacement, SchemaVersion, write_json};
 use tempfile::TempDir;
 
 /// Is a directory with package trees; they go away with it.
@@ -68,6 +68,14 @@ impl Store {
     }
 
     pub fn try_image(&self, specs: &[LayerSpec]) -> Result<Image, Error> {
+        self.try_image_with(specs, Vec::new())
+    }
+
+    pub fn try_image_with(
+        &self,
+        specs: &[LayerSpec],
+        replacements: Vec<Replacement>,
+    ) -> Result<Image, Error> {
         let request = ImageRequest {
             schema_version: SchemaVersion,
             name: "comfyui-boot".to_owned(),
@@ -83,6 +91,7 @@ impl Store {
             os: "linux".to_owned(),
             created: "1970-01-01T00:00:01Z".to_owned(),
             layers: specs.iter().map(|spec| self.write_spec(spec)).collect(),
+            replacements,
         };
         assemble(&request, None)
     }

@@ -8,6 +8,7 @@ mod fixture;
 mod golden;
 mod layout;
 mod merging;
+mod overlaps;
 mod properties;
 mod tampering;
 mod tar_format;

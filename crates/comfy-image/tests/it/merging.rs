@@ -1,4 +1,4 @@
-//! Merging trees in a layer, splitting a layer in blobs, and layers over each other.
+//! Merging trees in a layer, and splitting a layer in blobs.
 
 use std::num::NonZeroUsize;
 
@@ -224,35 +224,4 @@ fn err_many_conflicts_are_counted() {
         "{text}"
     );
     assert_eq!(text.lines().count(), 24);
-}
-
-#[test]
-fn err_upper_layer_replaces_what_a_lower_one_set_up() {
-    let store = Store::new();
-    let base = store
-        .tree("base")
-        .link("lib", "usr/lib")
-        .dir("usr/lib")
-        .dir("tmp")
-        .modes("1777 tmp");
-    let app = store.tree("app").file("lib/x", "").file("tmp/cache", "");
-    let layers = [spec("01-base", &[&base]), spec("02-app", &[&app])];
-    let error = store.try_image(&layers).unwrap_err();
-    assert_eq!(error.exit_code(), 1);
-    insta::assert_snapshot!(error.render(), @"
-    error: layers of one image disagree, 2 times in all
-      `lib`: package `app` of layer `02-app` replaces by a directory the symlink of layer `01-base`
-      `tmp`: package `app` of layer `02-app` sets mode 0755 in place of the 1777 of layer `01-base`
-
-    hint: install to the real directory, or name the directory in the package's `modes` file
-    ");
-
-    let [base, app] = layers;
-    let careful = store
-        .tree("careful")
-        .file("usr/lib/x", "")
-        .file("tmp/x", "")
-        .modes("1777 tmp");
-    store.image(&[base, spec("03-careful", &[&careful])]);
-    store.image(&[app]);
 }
