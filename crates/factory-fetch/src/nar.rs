@@ -7,6 +7,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use anyhow::Result;
+use digest_io::IoWrapper;
 use sha2::Digest as _;
 
 use factory_base::error::Explain as _;
@@ -19,10 +20,10 @@ use super::error::Error;
 /// # Errors
 /// It cannot be read, or holds a special file.
 pub fn hash(path: &Path) -> Result<Sha256> {
-    let mut hasher = sha2::Sha256::new();
+    let mut hasher = IoWrapper(sha2::Sha256::new());
     string(&mut hasher, b"nix-archive-1")?;
     node(&mut hasher, path)?;
-    Ok(Sha256::from_bytes(hasher.finalize().into()))
+    Ok(Sha256::from_bytes(hasher.0.finalize().into()))
 }
 
 fn node(out: &mut impl Write, path: &Path) -> Result<()> {

@@ -5,6 +5,7 @@ use std::io::{self, Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
+use digest_io::IoWrapper;
 use sha2::Digest as _;
 
 use super::error::Error;
@@ -115,7 +116,7 @@ impl Part {
 
 /// Hashes a file as it is on the disk.
 pub(super) fn hash_of(path: &Path) -> Result<Sha256> {
-    let mut hasher = sha2::Sha256::new();
+    let mut hasher = IoWrapper(sha2::Sha256::new());
     io::copy(&mut fs_err::File::open(path)?, &mut hasher)?;
-    Ok(Sha256::from_bytes(hasher.finalize().into()))
+    Ok(Sha256::from_bytes(hasher.0.finalize().into()))
 }

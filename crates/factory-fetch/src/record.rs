@@ -12,8 +12,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use factory_base::{error, fs};
 use factory_model::lock::Sha256;
+use flate2::read::DeflateDecoder;
+use rawzip::{CompressionMethod, ZipArchive};
 use ureq::http::{StatusCode, header};
-use zip::ZipArchive;
 
 use crate::Context;
 use crate::http::{Http, Request, redacted};
@@ -257,26 +258,41 @@ impl Seek for Parts<'_> {
 
 /// The text of a wheel's RECORD.
 fn record_of(wheel: impl Read + Seek) -> Result<String> {
-    let mut archive = ZipArchive::new(wheel)?;
-    let is_record = |name: &&str| {
-        name.split_once('/')
-            .is_some_and(|(directory, file)| directory.ends_with(".dist-info") && file == "RECORD")
-    };
-    let names: Vec<String> = archive
-        .file_names()
-        .filter(is_record)
-        .map(str::to_owned)
-        .collect();
-    let [name] = names.as_slice() else {
+    let mut buffer = vec![0; rawzip::RECOMMENDED_BUFFER_SIZE];
+    let archive = ZipArchive::from_seekable(wheel, &mut buffer)?;
+    let mut members = archive.entries(&mut buffer);
+    let mut found = Vec::new();
+    while let Some(member) = members.next_entry()? {
+        if is_record(member.file_path().as_bytes()) {
+            found.push((member.wayfinder(), member.compression_method()));
+        }
+    }
+    let [(place, method)] = found.as_slice() else {
         return Err(error::environment("the archive has not one RECORD").into());
     };
+    let member = archive.get_entry(*place)?;
+    let packed = member.reader();
+    let unpacked: Box<dyn Read> = match *method {
+        CompressionMethod::STORE => Box::new(packed),
+        CompressionMethod::DEFLATE => Box::new(DeflateDecoder::new(packed)),
+        other => {
+            let text = format!("its RECORD is packed by method {}", other.as_u16());
+            return Err(error::environment(text).into());
+        }
+    };
     let mut text = String::new();
-    let member = archive.by_name(name)?;
-    let length = member.take(MAX_RECORD + 1).read_to_string(&mut text)?;
+    let checked = member.verifying_reader(unpacked);
+    let length = checked.take(MAX_RECORD + 1).read_to_string(&mut text)?;
     if length as u64 > MAX_RECORD {
         return Err(error::environment(format!("its RECORD has over {MAX_RECORD} bytes")).into());
     }
     Ok(text)
+}
+
+/// Whether this is the path `NAME.dist-info/RECORD`.
+fn is_record(path: &[u8]) -> bool {
+    path.strip_suffix(b".dist-info/RECORD")
+        .is_some_and(|name| !name.contains(&b'/'))
 }
 
 /// Rows of path, hash and size; rows without a hash or a size are left out.
@@ -347,6 +363,87 @@ mod tests {
         assert_eq!(remote.seek(SeekFrom::End(0)).unwrap(), 400_000);
         assert_eq!(remote.read(&mut [0; 8]).unwrap(), 0);
         assert!(remote.seek(SeekFrom::End(-400_001)).is_err());
+    }
+
+    /// An archive with these members, all packed or all stored.
+    fn archive(members: &[(&str, &str)], method: CompressionMethod) -> Vec<u8> {
+        use std::io::Write as _;
+        let mut bytes = Vec::new();
+        let mut archive = rawzip::ZipArchiveWriter::new(&mut bytes);
+        for (name, text) in members {
+            let file = archive.new_file(*name).compression_method(method);
+            let (mut entry, config) = file.start().unwrap();
+            let descriptor = if method == CompressionMethod::DEFLATE {
+                let encoder =
+                    flate2::write::DeflateEncoder::new(&mut entry, flate2::Compression::fast());
+                let mut writer = config.wrap(encoder);
+                writer.write_all(text.as_bytes()).unwrap();
+                let (encoder, descriptor) = writer.finish().unwrap();
+                encoder.finish().unwrap();
+                descriptor
+            } else {
+                let mut writer = config.wrap(&mut entry);
+                writer.write_all(text.as_bytes()).unwrap();
+                writer.finish().unwrap().1
+            };
+            entry.finish(descriptor).unwrap();
+        }
+        archive.finish().unwrap();
+        bytes
+    }
+
+    #[test]
+    fn ok_the_record_of_an_archive() {
+        let record = "a.py,sha256=AA,1\n".repeat(5000);
+        let members = [
+            ("a.py", "x"),
+            ("a/b.dist-info/RECORD", "not this"),
+            ("x-1.dist-info/RECORD", record.as_str()),
+        ];
+        for method in [CompressionMethod::STORE, CompressionMethod::DEFLATE] {
+            let bytes = archive(&members, method);
+            let mut n_requests = 0;
+            assert_eq!(
+                record_of(parts(&bytes, &mut n_requests)).unwrap(),
+                record,
+                "{method:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn err_an_archive_without_one_record() {
+        let message = |bytes: &[u8]| {
+            let mut n_requests = 0;
+            record_of(parts(bytes, &mut n_requests))
+                .unwrap_err()
+                .to_string()
+        };
+        let twice = [("x-1.dist-info/RECORD", "a"), ("y-1.dist-info/RECORD", "b")];
+        let none = archive(&[("a.py", "x")], CompressionMethod::STORE);
+        assert_eq!(message(&none), "the archive has not one RECORD");
+        let two = archive(&twice, CompressionMethod::STORE);
+        assert_eq!(message(&two), "the archive has not one RECORD");
+        let other = archive(&twice[..1], CompressionMethod::ZSTD);
+        assert_eq!(message(&other), "its RECORD is packed by method 93");
+    }
+
+    #[test]
+    fn err_a_damaged_archive() {
+        let text = "a.py,sha256=AA,1\n";
+        let bytes = archive(&[("x-1.dist-info/RECORD", text)], CompressionMethod::STORE);
+        let at = bytes
+            .windows(text.len())
+            .position(|window| window == text.as_bytes())
+            .unwrap();
+        let mut flipped = bytes.clone();
+        flipped[at] ^= 1;
+        let mut n_requests = 0;
+        assert!(record_of(parts(&flipped, &mut n_requests)).is_err());
+        for length in 0..bytes.len() {
+            let mut n_requests = 0;
+            assert!(record_of(parts(&bytes[..length], &mut n_requests)).is_err());
+        }
     }
 
     #[test]

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::Result;
-use chrono::{DateTime, SecondsFormat, Utc};
 
 use crate::cli::{Runtime, VerifyArgs};
 use crate::ctx::Ctx;
@@ -30,11 +29,11 @@ pub(super) fn run(ctx: &Ctx, args: &VerifyArgs) -> Result<()> {
     if args.list {
         return list(ctx, &subject, &suite);
     }
-    let date = DateTime::<Utc>::from(std::time::SystemTime::now());
+    let date = humantime::format_rfc3339_seconds(std::time::SystemTime::now());
     let place = place(ctx, args, &variant, &subject)?;
     let (checks, imports) = suite.run(ctx, &subject, &place)?;
     let report = Report {
-        date: date.to_rfc3339_opts(SecondsFormat::Secs, true),
+        date: date.to_string(),
         variant: variant.label(),
         layer: subject.layer().to_string(),
         image: place.image_report(),
