@@ -93,6 +93,18 @@ impl From<EngineName> for EngineKind {
 }
 
 /// One subcommand each; the arguments live here, the work in `cmd/`.
+/// How an image gets into an engine.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Via {
+    /// By a pull where the engine reaches the loopback, else as an archive.
+    #[default]
+    Auto,
+    /// The engine pulls what it lacks.
+    Pull,
+    /// The engine gets the whole archive.
+    Archive,
+}
+
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Build the layers up to LAYER
@@ -123,8 +135,10 @@ pub enum Command {
     Fetch(FetchArgs),
     /// Load the image into docker or podman
     ///
-    /// Builds what is missing, and streams the image from the store into the engine; no
-    /// archive is written. An engine that has this very image is left as it is.
+    /// Builds what is missing, serves the image from the store on the loopback, and lets the
+    /// engine pull the blobs that it lacks; nothing is written besides. An engine that cannot
+    /// reach the loopback gets the whole archive as a stream. An engine that has this very
+    /// image is left as it is.
     ///
     /// Example: `cargo xtask load --engine podman`
     #[command(verbatim_doc_comment)]
@@ -275,6 +289,15 @@ pub struct FetchArgs {
     /// Fetch what the layers up to this one need
     #[arg(default_value = layer::LAST)]
     pub layer: String,
+    /// Let the engine pull what it lacks, give it the whole archive, or find out which it can
+    #[arg(
+        long,
+        value_enum,
+        default_value_t,
+        value_name = "auto|pull|archive",
+        hide_possible_values = true
+    )]
+    pub via: Via,
     /// The variant
     #[command(flatten)]
     pub variant: VariantArgs,
@@ -309,6 +332,15 @@ pub struct RunArgs {
     /// Run this image of the engine's instead of building one
     #[arg(long, value_name = "REFERENCE")]
     pub image: Option<String>,
+    /// Let the engine pull what it lacks, give it the whole archive, or find out which it can
+    #[arg(
+        long,
+        value_enum,
+        default_value_t,
+        value_name = "auto|pull|archive",
+        hide_possible_values = true
+    )]
+    pub via: Via,
     /// Container engine to run it with [default: the first that answers]
     #[arg(long, value_name = "docker|podman", hide_possible_values = true)]
     pub engine: Option<EngineName>,

@@ -13,8 +13,7 @@ impl Transfer {
     /// Says what is transferred, and how much it will be.
     pub(crate) fn start(report: &dyn Report, verb: &str, what: &str, n_bytes: u64) -> Self {
         let bar = if report.is_live() {
-            let message = format!("{verb:>12} {what}");
-            Some(report.bar(Look::Stream, Some(n_bytes), &message))
+            Some(report.bar(Look::Stream, Some(n_bytes), &message(verb, what)))
         } else {
             report.step(verb, &format!("{what}, {}", bytes(n_bytes)));
             None
@@ -29,8 +28,19 @@ impl Transfer {
         }
     }
 
+    /// Says more of what is transferred.
+    pub(crate) fn rename(&self, verb: &str, what: &str) {
+        if let Some(bar) = &self.bar {
+            bar.message(&message(verb, what));
+        }
+    }
+
     /// Takes the bar off the screen.
     pub(crate) fn finish(self) {
         drop(self);
     }
+}
+
+fn message(verb: &str, what: &str) -> String {
+    format!("{verb:>12} {what}")
 }

@@ -29,7 +29,7 @@ pub(super) fn run(ctx: &Ctx, args: &BuildFinalArgs) -> Result<()> {
     }
     let loaded = engine
         .as_ref()
-        .map(|engine| loading::load(ctx, engine, &realized))
+        .map(|engine| loading::load_via(ctx, engine, &realized, args.via))
         .transpose()?;
     if loaded.is_none() && !args.no_load {
         let variant = realized.selection.variant.arguments();

@@ -22,7 +22,7 @@ pub(super) fn run(ctx: &Ctx, args: &LoadArgs) -> Result<()> {
         })?,
     };
     let realized = realize::realize(ctx, selection)?;
-    let loaded = loading::load(ctx, &engine, &realized)?;
+    let loaded = loading::load_via(ctx, &engine, &realized, args.via)?;
     let image = &realized.image;
     if !ctx.json {
         ctx.ui.data(image.reference.to_string())?;

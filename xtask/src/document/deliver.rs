@@ -14,8 +14,26 @@ pub struct Loaded {
     pub engine: String,
     /// The engine had this very image.
     pub already: bool,
+    /// The way it took.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub via: Option<LoadedVia>,
+    /// Blobs that went to the engine.
+    pub n_blobs_sent: usize,
+    /// Their bytes.
+    pub bytes_sent: u64,
     /// Wall time.
     pub seconds: f64,
+}
+
+/// How an image got into an engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum LoadedVia {
+    /// The engine pulled what it lacked.
+    Pull,
+    /// The engine got the whole archive.
+    Archive,
 }
 
 /// What `load` did.

@@ -14,7 +14,7 @@ use crate::ctx::Ctx;
 pub use build::{
     Blob, Built, BuiltLayer, LayerStatus, PlannedBuild, PlannedSource, State, Status, WouldBuild,
 };
-pub use deliver::{Attached, Load, Loaded, Pushed, PushedImage, Streamed};
+pub use deliver::{Attached, Load, Loaded, LoadedVia, Pushed, PushedImage, Streamed};
 pub use locks::{CheckedLocks, UpdatedLocks};
 pub use machine::{
     Check, CheckState, Clean, CleanItem, Doctor, Fetched, MissingSource, Saved, WouldFetch,

@@ -193,6 +193,7 @@ fn ok_load_once() {
     let Some(checkout) = Checkout::new() else {
         return;
     };
+    let _alone = crate::load::alone();
     for engine in ["docker", "podman"] {
         if !Command::new(engine)
             .arg("info")

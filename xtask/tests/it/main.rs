@@ -21,6 +21,7 @@ mod hosts;
 mod image;
 mod layers;
 mod list_pages;
+mod load;
 mod provide;
 mod push;
 mod record;

@@ -58,13 +58,18 @@ impl EngineImage {
         same_layers && self.same_config(&image.config.json)
     }
 
+    /// Each name that stands for it.
+    pub(super) fn tags(&self) -> impl Iterator<Item = &str> {
+        let tags = self.repo_tags.iter().flatten();
+        tags.map(String::as_str)
+    }
+
     pub(super) fn has_tag(&self, reference: &Reference) -> bool {
         let short = reference.to_string();
         let full = reference.fully_qualified();
         let local = format!("localhost/{short}");
-        let tags = self.repo_tags.iter().flatten();
-        tags.into_iter()
-            .any(|tag| *tag == short || *tag == full || *tag == local)
+        self.tags()
+            .any(|tag| tag == short || tag == full || tag == local)
     }
 
     fn same_config(&self, json: &str) -> bool {

@@ -1,4 +1,4 @@
-//! Container engines: finding one, loading an image, and starting containers.
+//! Container engines: finding one, giving it an image, and starting containers.
 //!
 //! The only module that knows how docker and podman differ.
 
@@ -7,6 +7,8 @@ mod gpu;
 mod inspect;
 mod invocation;
 mod leftover;
+mod pull;
+mod reach;
 mod run;
 
 use std::fmt;
@@ -25,6 +27,8 @@ pub use gpu::{Device, GpuAccess, QUERY_TIMEOUT};
 pub use inspect::EngineImage;
 pub use invocation::{Ended, Input, Invocation, Word};
 pub use leftover::{Purpose, label};
+pub use pull::served_repository;
+pub use reach::Reach;
 pub use run::Runner;
 
 /// A container engine.
@@ -106,7 +110,8 @@ impl Engine {
         self.kind
     }
 
-    /// The ID under which the engine has exactly this image; its tag is set right.
+    /// The ID under which the engine has exactly this image; its tag is set right, and names
+    /// under which it was pulled from here are taken away.
     ///
     /// # Errors
     /// The engine fails.
@@ -126,6 +131,7 @@ impl Engine {
         if !found.has_tag(&image.reference) {
             process::capture(self.cmd(&shell).args(["tag", &found.id, &reference]))?;
         }
+        self.remove_served_names(&shell, found)?;
         Ok(Some(found.id.clone()))
     }
 

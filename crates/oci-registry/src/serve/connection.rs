@@ -42,7 +42,7 @@ pub trait Observer: Send + Sync {
     fn sent(&self, _n_bytes: u64) {}
 
     /// A blob, or the end of one, went out.
-    fn blob_sent(&self, _digest: &comfy_image::Digest) {}
+    fn blob_sent(&self, _peer: SocketAddr, _digest: &comfy_image::Digest) {}
 
     /// A blob could not be read from the store.
     fn failed(&self, _error: comfy_image::Error) {}
@@ -188,7 +188,7 @@ impl Connection<'_> {
         let written = opened.write(&mut window);
         if window.is_complete() {
             self.stream.flush()?;
-            self.observer.blob_sent(digest);
+            self.observer.blob_sent(self.peer, digest);
             return Ok(true);
         }
         match written {

@@ -64,7 +64,7 @@ impl Server {
     ///
     /// # Errors
     /// The address is not free, or not this machine's.
-    pub fn bind(address: SocketAddr, images: Images, limits: Limits) -> Result<Self> {
+    pub fn bind(address: SocketAddr, limits: Limits) -> Result<Self> {
         let bad = |source: io::Error| {
             let problem = source.to_string();
             Error::CannotListen { address, problem }.failure()
@@ -76,7 +76,7 @@ impl Server {
             listener,
             places: Gate::new(limits.connections),
             shared: Shared {
-                images,
+                images: Images::default(),
                 tls: None,
                 users: None,
                 streams: Gate::new(limits.streams),
@@ -86,6 +86,13 @@ impl Server {
                 crowded: AtomicBool::new(false),
             },
         })
+    }
+
+    /// Serves these images.
+    #[must_use]
+    pub fn with_images(mut self, images: Images) -> Self {
+        self.shared.images = images;
+        self
     }
 
     /// Speaks TLS and nothing else.

@@ -137,7 +137,8 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn start(images: Images, limits: Limits) -> Self {
-        Self::with(Server::bind(([127, 0, 0, 1], 0).into(), images, limits).unwrap())
+        let server = Server::bind(([127, 0, 0, 1], 0).into(), limits).unwrap();
+        Self::with(server.with_images(images))
     }
 
     pub(crate) fn with(server: Server) -> Self {

@@ -19,7 +19,8 @@ const USERS: &str = "me:$2y$05$Fv92hhMi2mNB3a.l8bhRKuzgXiT.442uJFpEwJ3pfK1qt5axL
 
 fn bind(fixture: &Fixture) -> Server {
     let address = ([127, 0, 0, 1], 0).into();
-    Server::bind(address, fixture.images(), Limits::default()).unwrap()
+    let server = Server::bind(address, Limits::default()).unwrap();
+    server.with_images(fixture.images())
 }
 
 #[test]
@@ -133,7 +134,7 @@ fn err_certificates() {
 fn err_an_address_that_is_taken() {
     let fixture = Fixture::new();
     let server = bind(&fixture);
-    let again = Server::bind(server.address(), fixture.images(), Limits::default());
+    let again = Server::bind(server.address(), Limits::default());
     let error = again.err().unwrap();
     let kind = factory_base::error::kind_of(&error);
     assert_eq!(kind, factory_base::error::Kind::Environment, "{error:#}");

@@ -1,0 +1,135 @@
+//! An engine pulls an image that this process serves from the store on the loopback.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::Result;
+use comfy_image::Digest;
+
+use crate::ctx::Ctx;
+use crate::exit::from_image;
+use crate::realize::Realized;
+use crate::transfer::Transfer;
+use factory_base::text;
+use factory_verify::engine::{Engine, served_repository};
+use oci_registry::serve::{Images, Limits, Observer, Server};
+
+/// An engine stops reading while it unpacks: its disk sets the pace, and it is no stranger.
+const STALL: Duration = Duration::from_secs(600);
+
+/// What went to the engine.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pulled {
+    pub(crate) n_blobs: usize,
+    pub(crate) n_bytes: u64,
+}
+
+/// How a pull ended.
+pub(crate) enum Outcome {
+    Pulled(Pulled),
+    /// The engine failed before it got the manifest, and so does not reach us.
+    Unreached(anyhow::Error),
+}
+
+/// Serves the image until the engine has pulled it.
+pub(crate) fn pull(ctx: &Ctx, engine: &Engine, realized: &Realized) -> Result<Outcome> {
+    let image = &realized.image;
+    let reference = &image.reference;
+    let mut images = Images::default();
+    let repository = served_repository(reference);
+    let store_root = realized.nix.store_root();
+    images.add(&repository, reference.tag(), image, store_root)?;
+    let limits = Limits {
+        stall: STALL,
+        ..Limits::default()
+    };
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let server = Server::bind(address, limits)?.with_images(images);
+    let progress = Progress::new(ctx, &reference.to_string(), image);
+    let is_done = AtomicBool::new(false);
+    let stop = || is_done.load(Ordering::Relaxed) || ctx.is_interrupted();
+    let (pulled, served) = std::thread::scope(|scope| {
+        let serving = scope.spawn(|| server.run(&stop, &progress));
+        let pulled = engine.pull(ctx, server.address(), reference);
+        is_done.store(true, Ordering::Relaxed);
+        (pulled, serving.join())
+    });
+    let is_reached = progress.is_reached.load(Ordering::Relaxed);
+    let (outcome, failure) = progress.finish();
+    ctx.check_interrupted()?;
+    // What the store lacks is why the engine failed.
+    if let Some(failure) = failure {
+        return Err(from_image(failure));
+    }
+    match pulled {
+        Ok(()) => {
+            served.map_err(|_| anyhow::anyhow!("the server of the image panicked"))??;
+            Ok(Outcome::Pulled(outcome))
+        }
+        Err(error) if !is_reached => Ok(Outcome::Unreached(error)),
+        Err(error) => Err(error),
+    }
+}
+
+/// Counts what the engine asks for.
+struct Progress {
+    transfer: Transfer,
+    /// What the bar says before the count of blobs.
+    what: String,
+    n_of: usize,
+    n_blobs: AtomicUsize,
+    n_bytes: AtomicU64,
+    is_reached: AtomicBool,
+    failure: Mutex<Option<comfy_image::Error>>,
+}
+
+impl Progress {
+    fn new(ctx: &Ctx, what: &str, image: &comfy_image::image::Image) -> Self {
+        Self {
+            transfer: Transfer::start(&ctx.ui, "Loading", what, image.size_bytes),
+            what: what.to_owned(),
+            n_of: image.blobs().count(),
+            n_blobs: AtomicUsize::new(0),
+            n_bytes: AtomicU64::new(0),
+            is_reached: AtomicBool::new(false),
+            failure: Mutex::new(None),
+        }
+    }
+
+    fn finish(self) -> (Pulled, Option<comfy_image::Error>) {
+        self.transfer.finish();
+        let pulled = Pulled {
+            n_blobs: self.n_blobs.into_inner(),
+            n_bytes: self.n_bytes.into_inner(),
+        };
+        let failure = self.failure.into_inner();
+        (pulled, failure.unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Observer for Progress {
+    fn answered(&self, _: SocketAddr, _: &str, target: &str, status: u16) {
+        if status == 200 && target.contains("/manifests/") {
+            self.is_reached.store(true, Ordering::Relaxed);
+        }
+    }
+
+    fn sent(&self, n_bytes: u64) {
+        self.n_bytes.fetch_add(n_bytes, Ordering::Relaxed);
+        self.transfer.advance(n_bytes);
+    }
+
+    fn blob_sent(&self, _: SocketAddr, _: &Digest) {
+        let n_blobs = self.n_blobs.fetch_add(1, Ordering::Relaxed) + 1;
+        let of = text::count(self.n_of, "blob");
+        let what = format!("{}, {n_blobs} of {of}", self.what);
+        self.transfer.rename("Loading", &what);
+    }
+
+    fn failed(&self, error: comfy_image::Error) {
+        let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+        failure.get_or_insert(error);
+    }
+}
