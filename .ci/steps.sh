@@ -77,6 +77,7 @@ newuidmap uidmap
 podman podman
 runc runc
 setpriv util-linux
+skopeo skopeo
 unshare util-linux
 xz xz-utils
 LIST

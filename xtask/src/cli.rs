@@ -1,6 +1,7 @@
 //! The command line as types; each doc comment is the help text.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -92,7 +93,6 @@ impl From<EngineName> for EngineKind {
     }
 }
 
-/// One subcommand each; the arguments live here, the work in `cmd/`.
 /// How an image gets into an engine.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum Via {
@@ -105,6 +105,7 @@ pub enum Via {
     Archive,
 }
 
+/// One subcommand each; the arguments live here, the work in `cmd/`.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Build the layers up to LAYER
@@ -162,6 +163,16 @@ pub enum Command {
     /// Example: `cargo xtask push --to ghcr.io/OWNER/comfyui-boot`
     #[command(verbatim_doc_comment)]
     Push(PushArgs),
+    /// Serve images to other machines
+    ///
+    /// Builds what is missing, and is a read-only registry of the OCI distribution
+    /// specification until Ctrl-C: other machines pull from it what they lack, straight from
+    /// the store. Nothing but the named images can be read. A range into the middle of a blob
+    /// is read from the blob's start.
+    ///
+    /// Example: `cargo xtask serve --listen 0.0.0.0:5000 --tls cert.pem key.pem --auth users`
+    #[command(verbatim_doc_comment)]
+    Serve(ServeArgs),
     /// Write the image to stdout as an archive
     ///
     /// Builds what is missing, and writes a docker or OCI archive to stdout, or an OCI
@@ -278,6 +289,15 @@ pub struct BuildFinalArgs {
     /// Container engine to load into [default: the first that answers]
     #[arg(long, value_name = "docker|podman", hide_possible_values = true)]
     pub engine: Option<EngineName>,
+    /// Let the engine pull what it lacks, give it the whole archive, or find out which it can
+    #[arg(
+        long,
+        value_enum,
+        default_value_t,
+        value_name = "auto|pull|archive",
+        hide_possible_values = true
+    )]
+    pub via: Via,
     /// How to build
     #[command(flatten)]
     pub build: HowToBuild,
@@ -289,15 +309,6 @@ pub struct FetchArgs {
     /// Fetch what the layers up to this one need
     #[arg(default_value = layer::LAST)]
     pub layer: String,
-    /// Let the engine pull what it lacks, give it the whole archive, or find out which it can
-    #[arg(
-        long,
-        value_enum,
-        default_value_t,
-        value_name = "auto|pull|archive",
-        hide_possible_values = true
-    )]
-    pub via: Via,
     /// The variant
     #[command(flatten)]
     pub variant: VariantArgs,
@@ -321,6 +332,15 @@ pub struct LoadArgs {
     /// Container engine to load into [default: the first that answers]
     #[arg(long, value_name = "docker|podman", hide_possible_values = true)]
     pub engine: Option<EngineName>,
+    /// Let the engine pull what it lacks, give it the whole archive, or find out which it can
+    #[arg(
+        long,
+        value_enum,
+        default_value_t,
+        value_name = "auto|pull|archive",
+        hide_possible_values = true
+    )]
+    pub via: Via,
 }
 
 /// Arguments of `run`.
@@ -332,15 +352,6 @@ pub struct RunArgs {
     /// Run this image of the engine's instead of building one
     #[arg(long, value_name = "REFERENCE")]
     pub image: Option<String>,
-    /// Let the engine pull what it lacks, give it the whole archive, or find out which it can
-    #[arg(
-        long,
-        value_enum,
-        default_value_t,
-        value_name = "auto|pull|archive",
-        hide_possible_values = true
-    )]
-    pub via: Via,
     /// Container engine to run it with [default: the first that answers]
     #[arg(long, value_name = "docker|podman", hide_possible_values = true)]
     pub engine: Option<EngineName>,
@@ -428,6 +439,26 @@ pub struct CarrySaveArgs {
     /// The variant
     #[command(flatten)]
     pub variant: VariantArgs,
+}
+
+/// Arguments of `serve`.
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// Serve the images up to these layers, or `all` [default: `last`]
+    #[arg(value_name = "LAYER")]
+    pub layers: Vec<String>,
+    /// The variant
+    #[command(flatten)]
+    pub variant: VariantArgs,
+    /// Address to listen on; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:5000")]
+    pub listen: SocketAddr,
+    /// Speak TLS with this certificate chain and its key, PEM files
+    #[arg(long, num_args = 2, value_names = ["CERT", "KEY"])]
+    pub tls: Vec<PathBuf>,
+    /// Ask for a login of this file, as `htpasswd -B` writes it
+    #[arg(long, value_name = "FILE")]
+    pub auth: Option<PathBuf>,
 }
 
 /// Arguments of `stream`.

@@ -10,6 +10,7 @@ mod fetch;
 mod load;
 mod push;
 mod run;
+mod serve;
 mod status;
 mod stream;
 mod update_locks;
@@ -32,6 +33,7 @@ pub fn run(ctx: &Ctx, command: Command) -> Result<()> {
         Command::Load(args) => load::run(ctx, &args),
         Command::Push(args) => push::run(ctx, &args),
         Command::Run(args) => run::run(ctx, &args),
+        Command::Serve(args) => serve::run(ctx, &args),
         Command::Stream(args) => stream::run(ctx, &args),
         Command::UpdateLocks(args) => update_locks::run(ctx, &args),
         Command::Status(args) => status::run(ctx, &args),

@@ -1,4 +1,4 @@
-//! What `load`, `stream` and `push` print.
+//! What `load`, `serve`, `stream` and `push` print.
 
 use std::path::PathBuf;
 
@@ -72,6 +72,30 @@ pub struct Streamed {
 
 impl Document for Streamed {
     const NAME: &'static str = "stream";
+}
+
+/// What `serve` serves.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Serving {
+    /// Address and port that it listens on.
+    pub address: String,
+    /// Each image.
+    pub images: Vec<ServedImage>,
+}
+
+/// One image that is served.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ServedImage {
+    /// What a client pulls.
+    pub reference: String,
+    /// Digest of the image manifest.
+    pub manifest_digest: String,
+}
+
+impl Document for Serving {
+    const NAME: &'static str = "serve";
 }
 
 /// What `push` did.

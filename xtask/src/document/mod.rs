@@ -14,7 +14,9 @@ use crate::ctx::Ctx;
 pub use build::{
     Blob, Built, BuiltLayer, LayerStatus, PlannedBuild, PlannedSource, State, Status, WouldBuild,
 };
-pub use deliver::{Attached, Load, Loaded, LoadedVia, Pushed, PushedImage, Streamed};
+pub use deliver::{
+    Attached, Load, Loaded, LoadedVia, Pushed, PushedImage, ServedImage, Serving, Streamed,
+};
 pub use locks::{CheckedLocks, UpdatedLocks};
 pub use machine::{
     Check, CheckState, Clean, CleanItem, Doctor, Fetched, MissingSource, Saved, WouldFetch,
@@ -86,6 +88,7 @@ pub fn schemas() -> std::collections::BTreeMap<&'static str, serde_json::Value> 
         schema::<Load>(),
         schema::<Pushed>(),
         schema::<Saved>(),
+        schema::<Serving>(),
         schema::<Status>(),
         schema::<Streamed>(),
         schema::<UpdatedLocks>(),
