@@ -112,7 +112,7 @@ let
     };
   variants = builtins.mapAttrs variantOf locks.variants;
 
-  layerSpec = import ./layerSpec.nix { inherit imageTool runCommand; };
+  layerSpec = import ./layerSpec.nix { inherit imageTool layers runCommand; };
   layerImage = import ./layerImage.nix { inherit imageTool layers runCommand; };
   mkLayers = import ./mkLayers.nix {
     inherit

@@ -1,15 +1,19 @@
 /**
-  The spec of one layer: its package trees with diff_id and size of each blob, as
+  The spec of one layer: its blobs and their package trees with diff_id and size of each, as
   `comfy-image layer` writes it. A few kilobytes; the tar itself is never a file
   (docs/design/D09-the-image-is-never-a-file.md).
 
-  Type: layerSpec :: { imageTool, runCommand } -> AttrSet -> Derivation
+  Type: layerSpec :: { imageTool, layers, runCommand } -> AttrSet -> Derivation
 */
-{ imageTool, runCommand }:
+{
+  imageTool,
+  layers,
+  runCommand,
+}:
 {
   # `05-pak3`.
   name,
-  # [ { package, path } ], in the order in which blobs are cut.
+  # [ { package, path } ]
   trees,
 }:
 runCommand "layer${name}.json"
@@ -17,8 +21,11 @@ runCommand "layer${name}.json"
     request = builtins.toJSON {
       schema_version = 1;
       inherit name trees;
-      # No blob passes GHCR's limits of 10 GB and ten minutes; several are pushed at once.
-      max_blob_size_bytes = 2000000000;
+      partition = {
+        max_blobs = layers.blobs.${name};
+        # Below it, what a blob costs every look-up is worth more than what it spares a pull.
+        alone_from_bytes = 16000000;
+      };
     };
     passAsFile = [ "request" ];
     inherit imageTool;

@@ -2,7 +2,7 @@
   `layers/layers.toml`: which layers there are, and what each is fed from; and
   `layers/replacements.toml`: what a layer may replace in the layers below it.
 
-  Type: { root } -> { all, cuda, cudaMetadata, debianRoots, final, layerOfList, names,
+  Type: { root } -> { all, blobs, cuda, cudaMetadata, debianRoots, final, layerOfList, names,
   replacements, withDebian }
 */
 { root }:
@@ -19,6 +19,11 @@ let
   isAt = place: name: builtins.match "${twoDigits place}-[a-z][a-z0-9-]*" name != null;
   isKnown = name: builtins.elem name names;
 
+  # Engines stop at about 125 layers, overlayfs at 500.
+  maxBlobs = 100;
+  blobsOf = layer: layer.blobs or 4;
+  nBlobs = builtins.foldl' (sum: layer: sum + blobsOf layer) 0 all;
+
   checked =
     if misplaced != [ ] then
       throw "layers/layers.toml: `${builtins.elemAt names (builtins.head misplaced)}` is layer ${
@@ -26,6 +31,8 @@ let
       } by its place, and must be called so"
     else if !(isKnown file.cuda && isKnown file.cuda_metadata) then
       throw "layers/layers.toml: `cuda` and `cuda_metadata` must name layers"
+    else if nBlobs > maxBlobs then
+      throw "layers/layers.toml: the layers may have ${toString nBlobs} blobs together, and an image ${toString maxBlobs}: lower `blobs` of one"
     else
       all;
   namesWhere = isWanted: map (layer: layer.name) (builtins.filter isWanted checked);
@@ -53,6 +60,16 @@ in
       name = layer.debian;
       value = layer.name;
     }) (builtins.filter (layer: layer ? debian) checked)
+  );
+
+  /**
+    Name of a layer -> the most blobs it is cut into.
+  */
+  blobs = builtins.listToAttrs (
+    map (layer: {
+      inherit (layer) name;
+      value = blobsOf layer;
+    }) checked
   );
 
   /**

@@ -10,6 +10,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use comfy_image::Partition;
 use comfy_image::layer::{LayerRequest, TreeRef};
 use comfy_image::spec::build_spec;
 use comfy_image::stream::Plan;
@@ -68,7 +69,10 @@ fn measure(
             package: "bench".to_owned(),
             path: tree.to_owned(),
         }],
-        max_blob_size_bytes: u64::MAX,
+        partition: Partition {
+            max_blobs: NonZeroUsize::MIN,
+            alone_from_bytes: u64::MAX,
+        },
     };
     let mut spec = None;
     best(&mut || {

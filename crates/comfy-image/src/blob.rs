@@ -1,6 +1,5 @@
 //! A layer that is ready to be streamed, blob by blob.
 
-use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Write;
@@ -12,7 +11,7 @@ use crate::digest::Digest;
 use crate::error::Error;
 use crate::files::At as _;
 use crate::layer::{Blob, TreeRef};
-use crate::merge::{self, BlobPlan, Listed, Merged};
+use crate::merge::{self, BlobPlan, Listed};
 use crate::name::LayerName;
 use crate::parallel;
 use crate::pipe::{self, ChunkWriter};
@@ -27,7 +26,7 @@ const LISTING_JOBS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(3);
 pub struct LayerPlan {
     name: LayerName,
     trees: Vec<Listed>,
-    merged: Merged,
+    blobs: Vec<BlobPlan>,
 }
 
 impl LayerPlan {
@@ -49,11 +48,11 @@ impl LayerPlan {
                 blob: *blob,
             })
             .collect();
-        let merged = merge::merge(name.as_str(), &mut trees)?;
+        let blobs = merge::merge(name.as_str(), &mut trees)?;
         Ok(Self {
             name: name.clone(),
             trees,
-            merged,
+            blobs,
         })
     }
 
@@ -101,15 +100,7 @@ impl LayerPlan {
     }
 
     pub(crate) fn blobs(&self) -> &[BlobPlan] {
-        &self.merged.blobs
-    }
-
-    pub(crate) fn directory_modes(&self) -> &BTreeMap<Vec<u8>, u32> {
-        &self.merged.directory_modes
-    }
-
-    pub(crate) fn directory_symlinks(&self) -> &[Vec<u8>] {
-        &self.merged.directory_symlinks
+        &self.blobs
     }
 
     pub(crate) fn hash_blob(&self, number: usize) -> Result<(Digest, u64), Error> {

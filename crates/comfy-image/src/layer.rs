@@ -1,6 +1,6 @@
 //! Logical layers: what is asked for, and what a spec says of one.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -9,6 +9,7 @@ use crate::digest::Digest;
 use crate::error::Error;
 use crate::files::read_json;
 use crate::name::LayerName;
+use crate::partition::Partition;
 use crate::schema::SchemaVersion;
 
 /// Names a package and a directory that holds files of it: a package may have several.
@@ -29,10 +30,10 @@ pub struct LayerRequest {
     pub schema_version: SchemaVersion,
     /// The layer.
     pub name: LayerName,
-    /// The packages, the first one first in the layer.
+    /// The packages' trees.
     pub trees: Vec<TreeRef>,
-    /// A blob is not larger than this, unless one package alone is.
-    pub max_blob_size_bytes: u64,
+    /// How finely it is cut into blobs.
+    pub partition: Partition,
 }
 
 /// Describes a layer: its blobs, in order, and what they are made from.
@@ -45,7 +46,7 @@ pub struct LayerSpec {
     pub name: LayerName,
     /// How many packages were asked for.
     pub n_packages: u64,
-    /// Files and symlinks, over all blobs.
+    /// Files and symlinks, over all blobs; one that two blobs have counts twice.
     pub n_files: u64,
     /// Size of the tars, over all blobs.
     pub size_bytes: u64,
@@ -53,10 +54,6 @@ pub struct LayerSpec {
     pub blobs: Vec<Blob>,
     /// What each tree holds, before merging.
     pub packages: Vec<PackageSize>,
-    /// Directories whose mode a `modes` file sets, with the octal mode.
-    pub directory_modes: BTreeMap<String, String>,
-    /// Symlinks that stand for a directory of this layer, such as `bin`.
-    pub directory_symlinks: Vec<String>,
 }
 
 /// Describes one blob of a layer.

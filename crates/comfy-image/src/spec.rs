@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 
 use crate::blob::LayerPlan;
-use crate::error::{Error, show};
+use crate::error::Error;
 use crate::layer::{Blob, LayerRequest, LayerSpec, PackageSize, check_trees, count_packages};
 use crate::merge;
 use crate::parallel;
@@ -20,7 +20,7 @@ pub fn build_spec(
     check_trees(&request.trees)?;
     let contents = parallel::map(&request.trees, jobs, |_, tree| tree::read(tree, store_root))?;
     let packages = package_sizes(request, &contents);
-    let assignment = assign(&contents, request.max_blob_size_bytes);
+    let assignment = assign(request, &contents);
     let plan = LayerPlan::new(
         &request.name,
         &request.trees,
@@ -37,16 +37,6 @@ pub fn build_spec(
         size_bytes: blobs.iter().map(|blob| blob.size_bytes).sum(),
         blobs,
         packages,
-        directory_modes: plan
-            .directory_modes()
-            .iter()
-            .map(|(path, mode)| (show(path), format!("{mode:04o}")))
-            .collect(),
-        directory_symlinks: plan
-            .directory_symlinks()
-            .iter()
-            .map(|path| show(path))
-            .collect(),
     })
 }
 
@@ -65,17 +55,20 @@ fn package_sizes(request: &LayerRequest, contents: &[Entries]) -> Vec<PackageSiz
 }
 
 /// Gives the number of its blob to each tree.
-fn assign(contents: &[Entries], max_blob_size_bytes: u64) -> Vec<usize> {
-    let tree_bytes: Vec<u64> = contents
+fn assign(request: &LayerRequest, contents: &[Entries]) -> Vec<usize> {
+    let n_bytes = |entries: &Entries| {
+        entries
+            .iter()
+            .map(|(path, entry)| merge::tar_bytes(path, entry))
+            .sum()
+    };
+    let sizes: Vec<(&str, u64)> = request
+        .trees
         .iter()
-        .map(|entries| {
-            entries
-                .iter()
-                .map(|(path, entry)| merge::tar_bytes(path, entry))
-                .sum()
-        })
+        .zip(contents)
+        .map(|(tree, entries)| (tree.name(), n_bytes(entries)))
         .collect();
-    merge::assign(&tree_bytes, max_blob_size_bytes)
+    request.partition.assign(&sizes)
 }
 
 fn hash_blobs(

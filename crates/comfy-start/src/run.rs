@@ -10,7 +10,6 @@ use crate::apt;
 use crate::arguments::{has, split};
 use crate::bundle::Area;
 use crate::error::Error;
-use crate::health::address;
 use crate::notice::{MODULES, Notice};
 use crate::place::Place;
 use crate::preflight::{check_gpu, check_port};
@@ -18,7 +17,7 @@ use crate::prepare::prepare;
 use crate::say::{detail, say, warn};
 use crate::scripts;
 use crate::settings::Settings;
-use crate::supervise::{Ending, EndsAtOnce, Supervisor};
+use crate::supervise::{EndsAtOnce, Supervisor};
 
 /// Says that `set-proxy.sh` was read, and this environment is what it left.
 const PROXY_READ: &str = "COMFY_START_PROXY_READ";
@@ -70,14 +69,12 @@ pub fn run(settings: &Settings, given: &[String]) -> Result<u8, Error> {
             });
         }
     }
-    let address = address(&arguments, None);
     let mut command = command(&place, &comfyui, arguments);
     let notice = Notice::give(&mut command, Path::new(MODULES)).map_err(|source| Error::Start {
         program: "a pipe to ComfyUI".to_owned(),
         source,
     })?;
-    let ending = Ending { notice, address };
-    let (status, is_stopped) = supervisor.run(&mut command, "ComfyUI", Some(ending))?;
+    let (status, is_stopped) = supervisor.run(&mut command, "ComfyUI", Some(notice))?;
     if !is_stopped || status != 0 {
         say(&format!("ComfyUI ended with status {status}"));
     }

@@ -34,6 +34,9 @@ pub struct Layer {
     /// What builds call its Debian root, when it has one.
     #[serde(default)]
     pub debian: Option<String>,
+    /// The most blobs that it is cut into; Nix has a number for a layer that says nothing.
+    #[serde(default)]
+    pub blobs: Option<std::num::NonZeroU32>,
     /// The job of CI that builds it.
     pub stage: String,
 }

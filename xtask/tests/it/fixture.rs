@@ -194,7 +194,7 @@ impl Checkout {
                 "schema_version": 1,
                 "name": name,
                 "trees": [{"package": format!("{name}-tree"), "path": physical(&tree)}],
-                "max_blob_size_bytes": 1_000_000_u64,
+                "partition": {"max_blobs": 1, "alone_from_bytes": 0},
             }))
             .unwrap();
             let spec = build_spec(&request, std::num::NonZeroUsize::MIN, None).unwrap();

@@ -72,7 +72,7 @@ fn err_not_a_tree() {
     std::os::unix::fs::symlink("/", linked.at("").parent().unwrap().join("root")).unwrap();
     assert!(refused(&store, &[&linked]).contains("its `root` is not a directory"));
 
-    let mut missing = request("05-test", &[], 0);
+    let mut missing = request("05-test", &[]);
     missing.trees = vec![TreeRef {
         package: "gone".to_owned(),
         path: store.path().join("gone"),
@@ -88,7 +88,7 @@ fn err_not_a_tree() {
 #[test]
 fn err_tree_paths() {
     for path in ["relative", "/nix/store/../etc", ""] {
-        let mut bad = request("05-test", &[], 0);
+        let mut bad = request("05-test", &[]);
         bad.trees = vec![TreeRef {
             package: "p".to_owned(),
             path: path.into(),
@@ -131,21 +131,21 @@ fn err_documents() {
         store.filter(&error.render())
     };
     insta::assert_snapshot!(
-        read(r#"{"schema_version":1,"name":"a","trees":[],"max_blob_size_bytes":1,"extra":1}"#),
+        read(r#"{"schema_version":1,"name":"a","trees":[],"partition":{"max_blobs":1,"alone_from_bytes":1},"extra":1}"#),
         @"
     error: `[STORE]/request.json` is not a valid layer request
-    caused by: unknown field `extra`, expected one of `schema_version`, `name`, `trees`, `max_blob_size_bytes` at line 1 column 73
+    caused by: unknown field `extra`, expected one of `schema_version`, `name`, `trees`, `partition` at line 1 column 98
     "
     );
     insta::assert_snapshot!(
-        read(r#"{"schema_version":2,"name":"a","trees":[],"max_blob_size_bytes":1}"#),
+        read(r#"{"schema_version":2,"name":"a","trees":[],"partition":{"max_blobs":1,"alone_from_bytes":1}}"#),
         @"
     error: `[STORE]/request.json` is not a valid layer request
     caused by: unknown schema_version 2, this program reads 1 at line 1 column 19
     "
     );
     insta::assert_snapshot!(
-        read(r#"{"schema_version":1,"name":"a/b","trees":[],"max_blob_size_bytes":1}"#),
+        read(r#"{"schema_version":1,"name":"a/b","trees":[],"partition":{"max_blobs":1,"alone_from_bytes":1}}"#),
         @"
     error: `[STORE]/request.json` is not a valid layer request
     caused by: not a layer name (letters, digits, `.`, `_`, `-`): `a/b` at line 1 column 32

@@ -35,7 +35,7 @@ fn ok_from_request_to_archive() {
     write_json(
         "request",
         &store.path().join("request.json"),
-        &request("05-pak3", &[&tree], 1000),
+        &request("05-pak3", &[&tree]),
     )
     .unwrap();
     let output = run(
@@ -170,7 +170,7 @@ fn ok_trees_below_a_store_root() {
     let tree = store.tree("nix/store/abc-numpy").file("f", "x");
     let request = |path: &str| {
         format!(
-            r#"{{"schema_version":1,"name":"05-a","trees":[{{"package":"numpy","path":"{path}"}}],"max_blob_size_bytes":1}}"#
+            r#"{{"schema_version":1,"name":"05-a","trees":[{{"package":"numpy","path":"{path}"}}],"partition":{{"max_blobs":1,"alone_from_bytes":1}}}}"#
         )
     };
     fs::write(

@@ -12,7 +12,7 @@ use comfy_image::layer::{LayerRequest, LayerSpec, TreeRef};
 use comfy_image::oci::ContainerConfig;
 use comfy_image::spec::build_spec;
 use comfy_image::stream::{Plan, write_docker_archive};
-use comfy_image::{Error, Replacement, SchemaVersion, write_json};
+use comfy_image::{Error, Partition, Replacement, SchemaVersion, write_json};
 use tempfile::TempDir;
 
 /// Is a directory with package trees; they go away with it.
@@ -144,21 +144,30 @@ impl Tree {
     }
 }
 
-pub fn request(name: &str, trees: &[&Tree], max_blob_size_bytes: u64) -> LayerRequest {
+/// At most one blob.
+pub fn request(name: &str, trees: &[&Tree]) -> LayerRequest {
+    request_cut(name, trees, 1, u64::MAX)
+}
+
+pub fn request_cut(
+    name: &str,
+    trees: &[&Tree],
+    max_blobs: usize,
+    alone_from_bytes: u64,
+) -> LayerRequest {
     LayerRequest {
         schema_version: SchemaVersion,
         name: name.parse().unwrap(),
         trees: trees.iter().map(|tree| tree.tree_ref()).collect(),
-        max_blob_size_bytes,
+        partition: Partition {
+            max_blobs: NonZeroUsize::new(max_blobs).unwrap(),
+            alone_from_bytes,
+        },
     }
 }
 
 pub fn try_spec(name: &str, trees: &[&Tree]) -> Result<LayerSpec, Error> {
-    build_spec(
-        &request(name, trees, 2_000_000_000),
-        NonZeroUsize::MIN,
-        None,
-    )
+    build_spec(&request(name, trees), NonZeroUsize::MIN, None)
 }
 
 pub fn spec(name: &str, trees: &[&Tree]) -> LayerSpec {

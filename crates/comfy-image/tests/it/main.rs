@@ -10,5 +10,6 @@ mod layout;
 mod merging;
 mod overlaps;
 mod properties;
+mod stability;
 mod tampering;
 mod tar_format;

@@ -2,7 +2,6 @@
 //!
 //! The only module that knows how docker and podman differ.
 
-mod attend;
 mod child;
 mod gpu;
 mod inspect;

@@ -81,7 +81,7 @@ fn layer(at: &Path, name: &str, content: &[u8]) -> std::path::PathBuf {
         "schema_version": 1,
         "name": name,
         "trees": [{"package": name, "path": tree}],
-        "max_blob_size_bytes": 100_000_000_u64,
+        "partition": {"max_blobs": 1, "alone_from_bytes": 0},
     }))
     .unwrap();
     let spec = build_spec(&request, NonZeroUsize::MIN, None).unwrap();
