@@ -3,6 +3,7 @@
 //! Crates say with a type what happened and whose fault it is ([`Failure`]); an I/O error is
 //! the environment's. What is left is nobody's but ours.
 
+use std::fmt;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -10,11 +11,26 @@ use anyhow::Result;
 use crate::ui::Ui;
 use factory_base::error::{self, Failure, Kind};
 
+/// The exit status of a program that this one ran in the foreground: it has said why itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Passed(pub u8);
+
+impl fmt::Display for Passed {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "status {}", self.0)
+    }
+}
+
+impl std::error::Error for Passed {}
+
 /// Says what went wrong, if anything did, and picks the status.
 pub fn end(ui: &Ui, outcome: Result<()>) -> ExitCode {
     let Err(error) = outcome else {
         return ExitCode::SUCCESS;
     };
+    if let Some(Passed(status)) = error.downcast_ref() {
+        return ExitCode::from(*status);
+    }
     // `xtask … | head` is not a failure worth a message.
     let is_closed = |cause: &(dyn std::error::Error + 'static)| {
         let io = cause.downcast_ref::<std::io::Error>();

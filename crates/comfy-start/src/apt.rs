@@ -7,6 +7,7 @@ use std::io;
 use std::path::Path;
 
 use crate::error::{At as _, Error};
+use crate::files::replace;
 use crate::say::{say, warn};
 
 /// The sources of the image.
@@ -45,15 +46,13 @@ pub fn use_mirrors(sources: &Path, mirrors: &Mirrors) -> Result<(), Error> {
     if changed == text {
         return Ok(());
     }
-    let new = sources.with_extension("new");
-    let written = fs::write(&new, changed).and_then(|()| fs::rename(&new, sources));
-    match written {
-        Err(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => {
+    match replace(sources, changed.as_bytes()) {
+        Err(error) if error.is_read_only() => {
             warn("the container is read-only, so APT_MIRROR changes nothing");
             Ok(())
         }
         written => {
-            written.at("write", sources)?;
+            written?;
             say("apt takes packages from the mirror that APT_MIRROR or APT_SECURITY_MIRROR names");
             Ok(())
         }

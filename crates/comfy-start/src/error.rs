@@ -190,6 +190,11 @@ impl Error {
         }
     }
 
+    /// Says whether the file system takes no writes at all.
+    pub fn is_read_only(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::ReadOnlyFilesystem)
+    }
+
     /// Says what to do next.
     pub fn hint(&self) -> Option<String> {
         let text = match self {

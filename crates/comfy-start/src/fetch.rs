@@ -7,6 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use crate::byte_code::compile;
 use crate::error::{At as _, Error};
 use crate::files::{look, make_directory, remove_tree, sync_file_system};
 use crate::say::{detail, say};
@@ -57,6 +58,7 @@ pub fn checkout(settings: &Settings, base: &Path, revision: &str) -> Result<Path
     }
     result?;
     remove_tree(&fetching.join(".git"))?;
+    compile(&fetching, base);
     sync_file_system(&fetching)?;
     fs::rename(&fetching, &done).at("rename", &fetching)?;
     Ok(done)

@@ -39,7 +39,8 @@ pub fn check(settings: &Settings, given: Option<u16>, timeout: Duration) -> Resu
     parse(&answer).map_err(unhealthy)
 }
 
-fn address(arguments: &[String], given: Option<u16>) -> SocketAddr {
+/// Where ComfyUI with these arguments listens, as a process of this container sees it.
+pub fn address(arguments: &[String], given: Option<u16>) -> SocketAddr {
     let listen: Option<IpAddr> = value(arguments, "--listen")
         .and_then(|list| list.split(',').next())
         .and_then(|address| address.parse().ok());

@@ -11,6 +11,7 @@ pub mod apply;
 pub mod apt;
 pub mod arguments;
 pub mod bundle;
+pub mod byte_code;
 pub mod cli;
 pub mod entry;
 pub mod error;

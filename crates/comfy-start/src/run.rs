@@ -10,6 +10,7 @@ use crate::apt;
 use crate::arguments::{has, split};
 use crate::bundle::Area;
 use crate::error::Error;
+use crate::health::address;
 use crate::notice::{MODULES, Notice};
 use crate::place::Place;
 use crate::preflight::{check_gpu, check_port};
@@ -17,7 +18,7 @@ use crate::prepare::prepare;
 use crate::say::{detail, say, warn};
 use crate::scripts;
 use crate::settings::Settings;
-use crate::supervise::{EndsAtOnce, Supervisor};
+use crate::supervise::{Ending, EndsAtOnce, Supervisor};
 
 /// Says that `set-proxy.sh` was read, and this environment is what it left.
 const PROXY_READ: &str = "COMFY_START_PROXY_READ";
@@ -69,12 +70,14 @@ pub fn run(settings: &Settings, given: &[String]) -> Result<u8, Error> {
             });
         }
     }
+    let address = address(&arguments, None);
     let mut command = command(&place, &comfyui, arguments);
     let notice = Notice::give(&mut command, Path::new(MODULES)).map_err(|source| Error::Start {
         program: "a pipe to ComfyUI".to_owned(),
         source,
     })?;
-    let (status, is_stopped) = supervisor.run(&mut command, "ComfyUI", Some(notice))?;
+    let ending = Ending { notice, address };
+    let (status, is_stopped) = supervisor.run(&mut command, "ComfyUI", Some(ending))?;
     if !is_stopped || status != 0 {
         say(&format!("ComfyUI ended with status {status}"));
     }

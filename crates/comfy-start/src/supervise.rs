@@ -1,6 +1,7 @@
 //! PID 1: forwards signals, reaps what is left behind, and returns ComfyUI's exit status.
 
 use std::io;
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 use std::sync::Arc;
@@ -20,6 +21,14 @@ use crate::say::{detail, say};
 
 /// How long a process may take to end on SIGTERM, after it did not on SIGINT.
 const TERMINATE: Duration = Duration::from_millis(300);
+
+/// How long ComfyUI may take to end that does not answer yet: it has nothing to save. Python
+/// looks at a signal only between two of its own instructions, and PyTorch's libraries take
+/// seconds to load; and what imports a module may pass over every exception.
+const STARTING: Duration = Duration::from_millis(600);
+
+/// How long it may take to answer that it listens.
+const CONNECT: Duration = Duration::from_millis(100);
 
 /// Ends this program on SIGTERM and SIGINT as long as it only prepares: any moment will do,
 /// and PID 1 has no default action.
@@ -67,11 +76,20 @@ pub struct Supervisor {
     stop: Duration,
 }
 
+/// What is known of ComfyUI when it is asked to end.
+#[derive(Debug)]
+pub struct Ending {
+    /// What it learns before the signal.
+    pub notice: Notice,
+    /// Where it listens once it has started.
+    pub address: SocketAddr,
+}
+
 /// What goes on with the process.
 enum State {
     Running,
-    /// It was asked with SIGINT, and has time until then.
-    Asked(Instant),
+    /// It was asked with SIGINT, and has time until then: so much in all.
+    Asked(Instant, Duration),
     /// It got SIGTERM.
     Terminated(Instant),
     Killed,
@@ -107,7 +125,7 @@ impl Supervisor {
     }
 
     /// Runs a process to its end. Returns its exit status, 128 and the signal if one killed
-    /// it, and whether somebody asked it to end; then it has notice before the signal.
+    /// it, and whether somebody asked it to end. `ending` is ComfyUI's.
     ///
     /// # Errors
     ///
@@ -116,7 +134,7 @@ impl Supervisor {
         &self,
         command: &mut Command,
         name: &str,
-        mut notice: Option<Notice>,
+        mut ending: Option<Ending>,
     ) -> Result<(u8, bool), Error> {
         // A group of its own: a terminal's Ctrl-C comes to us, and only once to it.
         let child = command
@@ -137,9 +155,10 @@ impl Supervisor {
                 Ok(signal @ (SIGTERM | SIGINT)) => {
                     if matches!(state, State::Running) {
                         say(&format!("{}: asking {name} to end", signal_name(signal)));
-                        state = State::Asked(Instant::now() + self.stop);
-                        if let Some(notice) = &mut notice {
-                            notice.send();
+                        let patience = self.patience(ending.as_ref());
+                        state = State::Asked(Instant::now() + patience, patience);
+                        if let Some(ending) = &mut ending {
+                            ending.notice.send();
                         }
                     }
                     // ComfyUI has no handler for SIGTERM, and ends cleanly on SIGINT.
@@ -155,9 +174,19 @@ impl Supervisor {
         }
     }
 
+    fn patience(&self, ending: Option<&Ending>) -> Duration {
+        let is_starting = ending
+            .is_some_and(|ending| TcpStream::connect_timeout(&ending.address, CONNECT).is_err());
+        if is_starting {
+            self.stop.min(STARTING)
+        } else {
+            self.stop
+        }
+    }
+
     fn next_signal(&self, state: &State) -> Result<i32, RecvTimeoutError> {
         let deadline = match state {
-            State::Asked(deadline) | State::Terminated(deadline) => *deadline,
+            State::Asked(deadline, _) | State::Terminated(deadline) => *deadline,
             // Also looks for a child whose signal was merged with another's.
             State::Running | State::Killed => Instant::now() + Duration::from_secs(1),
         };
@@ -167,10 +196,15 @@ impl Supervisor {
 
     fn escalate(&self, child: Pid, state: State, name: &str) -> State {
         match state {
-            State::Asked(deadline) if deadline <= Instant::now() => {
+            State::Asked(deadline, patience) if deadline <= Instant::now() => {
+                let why = if patience < self.stop {
+                    "it did not answer yet"
+                } else {
+                    "STOP_SECONDS gives it longer"
+                };
                 say(&format!(
-                    "{name} has not ended after {:.1} s: ending it by force (STOP_SECONDS gives it longer)",
-                    self.stop.as_secs_f64()
+                    "{name} has not ended after {:.1} s: ending it by force ({why})",
+                    patience.as_secs_f64()
                 ));
                 send_group(child, Signal::TERM);
                 State::Terminated(Instant::now() + TERMINATE)

@@ -220,16 +220,6 @@ pub fn find(program: &str) -> Option<std::path::PathBuf> {
         })
 }
 
-/// Becomes another program, and returns only if that cannot be.
-pub fn replace(command: &mut Command) -> anyhow::Error {
-    use std::os::unix::process::CommandExt as _;
-    let source = command.exec();
-    let program = command.get_program().to_string_lossy().into_owned();
-    error::environment(format!("cannot start `{program}`: {source}"))
-        .hint("run `cargo xtask doctor` to see what this machine lacks")
-        .into()
-}
-
 /// Starts a program; `text` is what an error calls the command.
 ///
 /// # Errors

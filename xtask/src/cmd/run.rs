@@ -1,17 +1,16 @@
 //! `run`: from an image to ComfyUI's address, with its log, until Ctrl-C.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::Result;
 use fs_err as fs;
 
 use crate::cli::RunArgs;
 use crate::ctx::Ctx;
+use crate::exit::Passed;
 use crate::loading;
 use crate::realize;
 use factory_base::error;
-use factory_base::process;
 use factory_verify::engine::{self, Engine, EngineKind, GpuAccess, Purpose, Runner};
 
 /// What the engine's command line is made of.
@@ -79,10 +78,18 @@ pub(super) fn run(ctx: &Ctx, args: &RunArgs) -> Result<()> {
     );
     ctx.ui.detail(words.join(" "));
     ctx.check_interrupted()?;
-    let mut command = Command::new(&words[0]);
-    command.args(&words[1..]);
-    // The engine's client forwards the signal, and its exit status is ComfyUI's.
-    Err(process::replace(&mut command))
+    let status = engine.attend(ctx, &words, &container(args))?;
+    match status.code() {
+        Some(0) => Ok(()),
+        // ComfyUI's own, or what the engine says of a container that it cannot start.
+        Some(code) => Err(Passed(u8::try_from(code).unwrap_or(1)).into()),
+        None => Err(error::environment(format!("`{}` ended with {status}", words[0])).into()),
+    }
+}
+
+/// The container's name.
+fn container(args: &RunArgs) -> String {
+    format!("comfyui-{}", args.port)
 }
 
 /// The options by which this engine was seen to give containers a GPU.
@@ -125,7 +132,7 @@ impl Start<'_> {
         let mut words = vec![self.kind.program().to_owned()];
         words.extend_from_slice(self.global);
         words.extend(["run", "--rm"].map(str::to_owned));
-        words.push(format!("--name=comfyui-{}", args.port));
+        words.push(format!("--name={}", container(args)));
         words.extend_from_slice(self.local);
         words.push(format!("--publish=127.0.0.1:{}:8188", args.port));
         words.push(format!("--volume={}:/root", self.storage.display()));

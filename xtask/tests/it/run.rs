@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Lines, Read as _, Write as _};
 use std::net::TcpStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
@@ -49,12 +49,12 @@ fn ok_command_lines() {
     ");
 }
 
-/// A stand-in for ComfyUI: it answers on its port, and SIGINT ends it.
+/// A stand-in for ComfyUI: it answers on its port, and ends when it is asked to.
 const ENTRYPOINT: &str = "#!/bin/sh\n\
-    trap 'echo ended cleanly; exit 0' INT\n\
+    trap 'echo ended cleanly; exit 0' INT TERM\n\
     echo \"started with $*\"\n\
     mkdir -p /www && echo answered >/www/index.html\n\
-    httpd -p 8188 -h /www\n\
+    httpd -p ${PORT:-8188} -h /www\n\
     echo serving\n\
     while :; do sleep 0.1; done\n";
 const IMAGE: &str = "xtask-run-test:latest";
@@ -68,22 +68,33 @@ struct Running {
 }
 
 impl Running {
+    /// Starts it, and waits until it serves.
+    fn serving(kind: EngineKind, storage: &Path, port: u16) -> Self {
+        let mut running = Self::start(kind, storage, port);
+        running.wait_for("serving");
+        running
+    }
+
     fn start(kind: EngineKind, storage: &Path, port: u16) -> Self {
         let port_text = port.to_string();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_xtask"))
+        let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+        command
             .args(["run", "--image", IMAGE, "--engine", kind.program(), "--cpu"])
             .args(["--port", &port_text, "--storage"])
-            .arg(storage)
+            .arg(storage);
+        // Publishing a port needs a bridge, which docker may lack where podman makes its own.
+        if kind == EngineKind::Docker {
+            command.arg("--engine-option=--network=host");
+            command.arg(format!("--engine-option=--env=PORT={port}"));
+        }
+        let mut child = command
             .args(["--engine-option=--env=OPTION=given", "--", "--word"])
             .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
             .spawn()
             .unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let mut running = Self { child, lines, port };
-        running.wait_for("serving");
-        // podman begins to pass signals on some time after the container's first words.
-        std::thread::sleep(Duration::from_secs(2));
-        running
+        Self { child, lines, port }
     }
 
     fn wait_for(&mut self, wanted: &str) {
@@ -121,61 +132,107 @@ fn containers(kind: EngineKind, port: u16) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// From the image to the address in one command, Ctrl-C, and what a killed command leaves.
-#[test]
-fn ok_runs_stops_and_clears_up() {
+/// The engines that answer, and a static busybox.
+fn machine() -> Option<(PathBuf, Vec<EngineKind>)> {
     let Some(busybox) = static_busybox() else {
-        return skip("no static busybox on PATH");
+        skip("no static busybox on PATH");
+        return None;
     };
-    // Publishing a port needs a bridge, which docker may lack where podman makes its own.
-    let kind = EngineKind::Podman;
-    if Engine::require(kind).is_err() {
-        return skip("podman does not answer");
+    let mut kinds = Vec::new();
+    for kind in EngineKind::ALL {
+        if Engine::require(kind).is_ok() {
+            kinds.push(kind);
+        } else {
+            skip(&format!("{} does not answer", kind.program()));
+        }
     }
     // Without root podman's network is slirp4netns's, which opens this device.
     let tunnel = std::fs::File::options().read(true).write(true).open(TUNNEL);
     if !rustix::process::geteuid().is_root() && tunnel.is_err() {
-        return skip("this user may not open /dev/net/tun");
+        skip("this user may not open /dev/net/tun");
+        kinds.retain(|kind| *kind != EngineKind::Podman);
     }
-    import(
-        kind,
-        IMAGE,
-        &busybox,
-        &[
-            ("bin/bash", "#!/bin/sh\nexec sh \"$@\"\n"),
-            ("runner-scripts/entrypoint.sh", ENTRYPOINT),
-        ],
-    );
+    Some((busybox, kinds))
+}
+
+fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+/// From the image to the address in one command, Ctrl-C at any moment, and what a killed command
+/// leaves.
+#[test]
+fn ok_runs_stops_and_clears_up() {
+    let Some((busybox, kinds)) = machine() else {
+        return;
+    };
+    for kind in kinds {
+        import(
+            kind,
+            IMAGE,
+            &busybox,
+            &[
+                ("bin/bash", "#!/bin/sh\nexec sh \"$@\"\n"),
+                ("runner-scripts/entrypoint.sh", ENTRYPOINT),
+            ],
+        );
+        runs_and_stops(kind);
+        stops_at_any_moment(kind);
+        clears_up_what_a_killed_command_left(kind);
+        let removed = Command::new(kind.program())
+            .args(["rmi", IMAGE])
+            .output()
+            .unwrap();
+        assert!(removed.status.success());
+    }
+}
+
+fn runs_and_stops(kind: EngineKind) {
     let directory = tempfile::tempdir().unwrap();
     let storage = directory.path().join("new/storage");
-    let port = {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.local_addr().unwrap().port()
-    };
-
-    let mut running = Running::start(kind, &storage, port);
+    let port = free_port();
+    let mut running = Running::serving(kind, &storage, port);
     assert!(running.ask().contains("answered"));
     assert!(storage.is_dir());
     running.send(Signal::INT);
     running.wait_for("ended cleanly");
     assert!(running.child.wait().unwrap().success());
     assert_eq!(containers(kind, port), "");
+}
 
-    // The container outlives a killed client; the next `run` on the port removes it.
-    let mut running = Running::start(kind, &storage, port);
+/// Around the client's start: before the container is made, and before signals are passed on.
+fn stops_at_any_moment(kind: EngineKind) {
+    let directory = tempfile::tempdir().unwrap();
+    for milliseconds in [0, 50, 100, 150, 200, 300, 400, 600, 800, 1000] {
+        let port = free_port();
+        let mut running = Running::start(kind, directory.path(), port);
+        let said = BufReader::new(running.child.stderr.take().unwrap());
+        let mut said = said.lines().map(|line| line.unwrap());
+        assert!(said.any(|line| line.contains("Running")));
+        std::thread::sleep(Duration::from_millis(milliseconds));
+        running.send(Signal::INT);
+        let rest: Vec<String> = said.collect();
+        running.child.wait().unwrap();
+        let left = containers(kind, port);
+        assert_eq!(left, "", "{kind:?}, {milliseconds} ms: {rest:?}");
+    }
+}
+
+/// The container outlives a killed command; the next one on the port removes it.
+fn clears_up_what_a_killed_command_left(kind: EngineKind) {
+    let directory = tempfile::tempdir().unwrap();
+    let storage = directory.path();
+    let port = free_port();
+    let mut running = Running::serving(kind, storage, port);
     running.send(Signal::KILL);
     running.child.wait().unwrap();
     let left = containers(kind, port);
     assert_ne!(left, "");
-    let mut running = Running::start(kind, &storage, port);
+    let mut running = Running::serving(kind, storage, port);
     assert!(!containers(kind, port).contains(left.trim()), "{left}");
-    running.send(Signal::INT);
+    running.send(Signal::TERM);
     running.wait_for("ended cleanly");
     assert!(running.child.wait().unwrap().success());
     assert_eq!(containers(kind, port), "");
-    let removed = Command::new(kind.program())
-        .args(["rmi", IMAGE])
-        .output()
-        .unwrap();
-    assert!(removed.status.success());
 }

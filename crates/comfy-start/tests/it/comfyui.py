@@ -24,6 +24,7 @@ parser.add_argument("--exit", type=int)
 parser.add_argument("--report", action="store_true")
 parser.add_argument("--deaf", action="store_true")
 parser.add_argument("--slow-end", action="store_true")
+parser.add_argument("--stuck", action="store_true")
 args = parser.parse_args()
 
 # Nothing half-written is run: every source of ours ends so.
@@ -43,6 +44,15 @@ if args.exit is not None:
 if args.deaf:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+if args.stuck:
+    (base / "user" / "importing").write_text("by ComfyUI")
+while args.stuck:
+    # As a module that catches whatever comes while it imports another.
+    try:
+        time.sleep(60)
+    except BaseException:
+        pass
 
 
 def report():

@@ -1,5 +1,6 @@
 //! SIGKILL at random moments: the next start gives the right tree, and nothing half-written.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -39,11 +40,20 @@ fn bundle(fixture: &Fixture, version: u64, has_core: bool) -> PathBuf {
     bundle
 }
 
+/// A module that can be compiled.
+fn module(seed: u64) -> String {
+    let digits: String = noise(seed, 10_000)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    format!("DATA = \"{digits}\"\n")
+}
+
 fn core(directory: &Path, version: u64) {
     write(directory.join("main.py"), format!("{version}{WHOLE}"));
     for file in 0..80 {
         let path = format!("comfy/part-{}/file-{}.py", file % 7, file + version % 3);
-        write(directory.join(path), noise(file + version * 1000, 20_000));
+        write(directory.join(path), module(file + version * 1000));
     }
 }
 
@@ -97,6 +107,33 @@ fn println_to_log(line: &str) {
     println!("{line}");
 }
 
+/// The volume's files. Byte code names the file that it was compiled from, which is another in
+/// each fixture.
+fn tree(fixture: &Fixture) -> BTreeMap<String, Vec<u8>> {
+    let mut tree = fixture.tree();
+    for (path, content) in &mut tree {
+        if path.ends_with(".pyc") {
+            content.clear();
+        }
+    }
+    tree
+}
+
+/// Says whether all byte code of the volume can be read, and is compared by hash.
+fn is_byte_code_whole(fixture: &Fixture) -> bool {
+    let script = "import marshal, pathlib, sys\n\
+        for path in pathlib.Path(sys.argv[1]).rglob('*.pyc'):\n\
+        \x20   data = path.read_bytes()\n\
+        \x20   assert data[4:8] == b'\\3\\0\\0\\0', path\n\
+        \x20   marshal.loads(data[16:])\n";
+    let status = Command::new("python3")
+        .args(["-I", "-c", script])
+        .arg(fixture.home())
+        .status()
+        .unwrap();
+    status.success()
+}
+
 fn rounds(
     what: &str,
     n_rounds: usize,
@@ -108,7 +145,7 @@ fn rounds(
     let begun = Instant::now();
     assert!(start(&whole).output().unwrap().status.success());
     let duration = begun.elapsed();
-    let expected = whole.tree();
+    let expected = tree(&whole);
     let mut rounds = Rounds {
         what,
         n_rounds,
@@ -124,8 +161,8 @@ fn rounds(
         let output = start(&fixture).output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.success(), "round {round} at {share}: {said}");
-        let found = fixture.tree();
-        if found == expected {
+        let found = tree(&fixture);
+        if found == expected && is_byte_code_whole(&fixture) {
             rounds.n_right += 1;
         } else {
             let differing: Vec<_> = expected
@@ -189,11 +226,18 @@ fn ok_first_start_cloning() {
         write(bundle.join("comfyui-revision"), format!("{revision}\n"));
         fixture
     };
-    rounds("first start, cloning", 25, 2, begin, |fixture| {
+    let start = |fixture: &Fixture| {
         let mut command = fixture.command(&fixture.path("v1"), &["prepare"]);
         command.env("COMFYUI_REPOSITORY", &url);
         command
-    });
+    };
+    let whole = begin();
+    assert!(start(&whole).status().unwrap().success());
+    let tree = whole.tree();
+    let byte_code = tree.keys().filter(|path| path.ends_with(".pyc"));
+    // Of `main.py`, and of each of the 80.
+    assert_eq!(byte_code.count(), 81);
+    rounds("first start, cloning", 25, 2, begin, start);
 }
 
 /// A volume of version 1 that somebody uses, and both bundles.

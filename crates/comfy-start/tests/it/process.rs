@@ -143,6 +143,36 @@ fn ok_who_does_not_listen_is_killed() {
     );
 }
 
+/// Nothing is lost then, so it gets less time.
+#[test]
+fn ok_who_does_not_answer_yet_is_killed_sooner() {
+    let running = Running::new();
+    let child = running
+        .command("--stuck")
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let importing = running.fixture.volume("user/importing");
+    let begun = Instant::now();
+    while !importing.exists() {
+        assert!(begun.elapsed() < Duration::from_secs(30), "no start");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let begun = Instant::now();
+    send(&child, Signal::TERM);
+    let (status, said) = end(child);
+    assert_eq!(status, Some(143), "{said}");
+    assert!(
+        begun.elapsed() < Duration::from_millis(1500),
+        "{:?}",
+        begun.elapsed()
+    );
+    assert!(
+        said.contains("has not ended after 0.6 s: ending it by force (it did not answer yet)"),
+        "{said}"
+    );
+}
+
 #[test]
 fn ok_exit_status_is_comfyuis() {
     let running = Running::new();

@@ -11,7 +11,7 @@ use std::str::FromStr;
 use anyhow::{Context as _, Result};
 use xshell::Shell;
 
-use super::{Engine, EngineKind};
+use super::Engine;
 use factory_base::process;
 use factory_base::run::Report;
 
@@ -161,24 +161,18 @@ impl Engine {
                 continue;
             };
             if purposes.contains(&owner.purpose) && owner.is_gone()? {
-                self.remove(&shell, report, id, &owner)?;
+                self.remove_leftover(report, id, &owner)?;
             }
         }
         Ok(())
     }
 
-    fn remove(&self, shell: &Shell, report: &dyn Report, id: &str, owner: &Owner) -> Result<()> {
+    fn remove_leftover(&self, report: &dyn Report, id: &str, owner: &Owner) -> Result<()> {
         if owner.purpose != Purpose::Check {
             // It is removed when it has ended, if `--rm` still works; else below.
-            process::run(self.cmd(shell).args(["stop", id]), |_| {})?;
+            self.on_container(&["stop"], id)?;
         }
-        // Podman would ask it to stop, and wait ten seconds.
-        let at_once: &[&str] = match self.kind() {
-            EngineKind::Docker => &[],
-            EngineKind::Podman => &["--time", "0"],
-        };
-        let remove = self.cmd(shell).args(["rm", "--force", "--volumes"]);
-        process::run(remove.args(at_once).arg(id), |_| {})?;
+        self.remove(id)?;
         let short: String = id.chars().take(12).collect();
         report.step(
             "Removed",

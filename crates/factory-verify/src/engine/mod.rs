@@ -2,6 +2,7 @@
 //!
 //! The only module that knows how docker and podman differ.
 
+mod attend;
 mod child;
 mod gpu;
 mod inspect;
