@@ -200,7 +200,7 @@ fn ok_ctrl_c_ends_a_pull() {
     remove(kind);
     let (began, ended) = (checkout.root().join("began"), checkout.root().join("ended"));
     let slow = format!(
-        "if [ \"$1\" = pull ]; then trap 'touch {}; exit 130' INT; touch {}; while :; do sleep 0.1; done; fi",
+        "if [ \"$1\" = pull ]; then trap 'touch {}; exit 130' INT; touch \"$TMPDIR/1\"; echo \"$TMPDIR\" >{}; while :; do sleep 0.1; done; fi",
         ended.display(),
         began.display()
     );
@@ -215,12 +215,20 @@ fn ok_ctrl_c_ends_a_pull() {
         assert!(start.elapsed() < Duration::from_secs(120), "it never pulls");
         std::thread::sleep(Duration::from_millis(20));
     }
+    let scratch = loop {
+        let told = fs_err::read_to_string(&began).unwrap();
+        if let Some(told) = told.strip_suffix('\n') {
+            break PathBuf::from(told);
+        }
+    };
+    assert!(scratch.join("1").exists());
     kill_process(Pid::from_child(&child), Signal::INT).unwrap();
     let output = child.wait_with_output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(3), "{said}");
     assert!(said.contains("interrupted"), "{said}");
     assert!(ended.exists(), "the engine was not told");
+    assert!(!scratch.exists(), "{} is left", scratch.display());
     let left = images(kind);
     assert!(
         !left.contains("xtask-fixture") && !left.contains("cargo-xtask-load"),

@@ -1,9 +1,11 @@
 //! Pulling an image that this process serves, under a name that goes away again.
 
 use std::net::SocketAddr;
+use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use comfy_image::Reference;
+use tempfile::TempDir;
 use xshell::Shell;
 
 use super::inspect::EngineImage;
@@ -31,16 +33,39 @@ impl Engine {
         let repository = served_repository(reference);
         let name = format!("{address}/{repository}:{}", reference.tag());
         let cmd = self.cmd(&shell).arg("pull");
-        let cmd = match self.kind() {
+        let scratch = self.scratch(&shell)?;
+        let cmd = match &scratch {
             // The daemon takes 127.0.0.0/8 without being told.
-            EngineKind::Docker => cmd,
-            EngineKind::Podman => cmd.arg("--tls-verify=false"),
+            None => cmd,
+            Some(scratch) => cmd.env("TMPDIR", scratch.path()).arg("--tls-verify=false"),
         };
         let mut lines = Vec::new();
         let ((status, text), _) = process::watch(run, cmd.arg(&name), |line| {
             lines.extend(line.map(str::to_owned));
         })?;
         process::finish(&text, status, &lines)
+    }
+
+    /// Where podman keeps blobs while it pulls. It leaves them there, gigabytes, when it is
+    /// interrupted; this is removed when it is dropped. Docker's daemon has a place of its own.
+    fn scratch(&self, shell: &Shell) -> Result<Option<TempDir>> {
+        if self.kind() == EngineKind::Docker {
+            return Ok(None);
+        }
+        // The user's own choice of a disk: containers.conf(5), `image_copy_tmp_dir`.
+        let format = "{{.Store.ImageCopyTmpDir}}";
+        let (_, told) = process::run(self.cmd(shell).args(["info", "--format", format]), |_| {})?;
+        let told = Path::new(told.trim());
+        let above = if told.is_dir() {
+            told
+        } else {
+            Path::new("/var/tmp")
+        };
+        let scratch = tempfile::Builder::new()
+            .prefix("cargo-xtask-load-")
+            .tempdir_in(above)
+            .with_context(|| format!("cannot make a directory in `{}`", above.display()))?;
+        Ok(Some(scratch))
     }
 
     /// Takes away the names under which an image was pulled, those of a killed run, too.
