@@ -393,7 +393,7 @@ pub struct PushArgs {
     /// Attach this JSON document, the report of `verify --report FILE`, to the image
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
-    /// Attach the report to what the tag of `--to` is, and build and push nothing
+    /// Attach the report to what the tag or digest of `--to` is, and build and push nothing
     #[arg(long, requires = "report")]
     pub report_only: bool,
 }

@@ -31,11 +31,11 @@ pub(super) fn run(ctx: &Ctx, args: &PushArgs) -> Result<()> {
     if ctx.offline {
         return Err(error::bad_input("`push` cannot work with `--offline`").into());
     }
-    let (repository, tag) = target(&args.to)?;
     let report = args.report.as_deref().map(read_report).transpose()?;
     if let (Some(report), true) = (&report, args.report_only) {
-        return attach(ctx, &repository, tag.as_deref(), report);
+        return attach(ctx, &Subject::parse(&args.to)?, report);
     }
+    let (repository, tag) = target(&args.to)?;
     let layers = if args.layer == "all" {
         if tag.is_some() {
             return Err(error::bad_input("all layers cannot have one tag")
@@ -73,16 +73,21 @@ pub(super) fn run(ctx: &Ctx, args: &PushArgs) -> Result<()> {
 }
 
 /// Attaches a report to an image that was pushed earlier, perhaps by another machine.
-fn attach(ctx: &Ctx, repository: &str, tag: Option<&str>, report: &[u8]) -> Result<()> {
-    let Some(tag) = tag else {
-        return Err(error::bad_input("`--report-only` needs the image's tag")
-            .hint(format!("add it: `--to {repository}:TAG`"))
-            .into());
-    };
+fn attach(ctx: &Ctx, subject: &Subject, report: &[u8]) -> Result<()> {
+    let repository = &subject.repository;
     let registry = Registry::open(ctx, repository)?;
-    let Some((digest, size_bytes)) = registry.manifest(tag)? else {
-        return Err(error::environment(format!("there is no image `{repository}:{tag}`")).into());
+    let Some((digest, size_bytes)) = registry.manifest(&subject.version)? else {
+        return Err(error::environment(format!("there is no image `{}`", subject.text)).into());
     };
+    if subject.digest.is_some_and(|asked| asked != digest) {
+        let text = format!(
+            "the registry answers `{}` with another manifest",
+            subject.text
+        );
+        return Err(error::environment(text)
+            .hint(format!("what it sent has the digest {digest}"))
+            .into());
+    }
     let attached = registry.attach(&digest, size_bytes, REPORT_TYPE, report)?;
     if ctx.json {
         let attached = Attached {
@@ -223,8 +228,53 @@ fn send(
     sent
 }
 
+/// An image in a registry that something is attached to.
+struct Subject {
+    /// As it was given.
+    text: String,
+    repository: String,
+    /// The tag, or the digest as text: what stands in the URL of the manifest.
+    version: String,
+    digest: Option<Digest>,
+}
+
+impl Subject {
+    /// Reads `HOST/NAME:TAG` or `HOST/NAME@DIGEST`.
+    fn parse(text: &str) -> Result<Self> {
+        let subject = |repository, version: String, digest| Self {
+            text: text.to_owned(),
+            repository,
+            version,
+            digest,
+        };
+        if let Some((name, digest)) = text.split_once('@') {
+            let digest: Digest = digest
+                .parse()
+                .map_err(|source| error::bad_input(format!("`--to {text}`: {source}")))?;
+            let (repository, _) = target(name)?;
+            return Ok(subject(repository, digest.to_string(), Some(digest)));
+        }
+        let (repository, tag) = target(text)?;
+        let Some(tag) = tag else {
+            let text = "`--report-only` needs the image's tag or digest";
+            return Err(error::bad_input(text)
+                .hint(format!("add it: `--to {repository}:TAG`"))
+                .into());
+        };
+        Ok(subject(repository, tag, None))
+    }
+}
+
 /// `HOST/NAME` and the tag, if one is given.
 fn target(text: &str) -> Result<(String, Option<String>)> {
+    if let Some((name, _)) = text.split_once('@') {
+        let message = format!("`--to {text}`: an image is pushed under a tag");
+        return Err(error::bad_input(message)
+            .hint(format!(
+                "`--to {name}`; the digest is printed when it is there"
+            ))
+            .into());
+    }
     let has_tag = text
         .rsplit('/')
         .next()
@@ -267,7 +317,34 @@ mod tests {
             let expected = (repository.to_owned(), tag.map(str::to_owned));
             assert_eq!(target(text).unwrap(), expected);
         }
-        let error = target("ghcr.io/Me/name").unwrap_err();
-        assert_eq!(error::kind_of(&error), error::Kind::BadInput);
+        for text in ["ghcr.io/Me/name", "ghcr.io/me/name@sha256:1"] {
+            let error = target(text).unwrap_err();
+            assert_eq!(error::kind_of(&error), error::Kind::BadInput, "{text}");
+        }
+    }
+
+    #[test]
+    fn ok_subjects() {
+        let tagged = Subject::parse("localhost:5000/name:1.2").unwrap();
+        assert_eq!(tagged.repository, "localhost:5000/name");
+        assert_eq!((tagged.version.as_str(), tagged.digest), ("1.2", None));
+        let digest = Digest::of(b"");
+        for text in [
+            format!("localhost:5000/name@{digest}"),
+            format!("localhost:5000/name:1.2@{digest}"),
+        ] {
+            let exact = Subject::parse(&text).unwrap();
+            assert_eq!(exact.repository, "localhost:5000/name");
+            assert_eq!(exact.version, digest.to_string());
+            assert_eq!(exact.digest, Some(digest));
+        }
+    }
+
+    #[test]
+    fn err_subjects() {
+        for text in ["localhost:5000/name", "localhost:5000/name@sha256:1"] {
+            let error = Subject::parse(text).err().unwrap();
+            assert_eq!(error::kind_of(&error), error::Kind::BadInput, "{text}");
+        }
     }
 }

@@ -408,4 +408,9 @@ fn ok_push_twice_to_a_real_registry() {
     let attached = checkout.run(&arguments).ok().json();
     assert_eq!(attached["manifest_digest"], image["manifest_digest"]);
     assert_eq!(attached["report_digest"], image["report_digest"]);
+    // The same by digest, whatever the tag has become.
+    let exact = format!("{to}@{}", image["manifest_digest"].as_str().unwrap());
+    let mut by_digest = arguments;
+    by_digest[2] = &exact;
+    assert_eq!(checkout.run(&by_digest).ok().json(), attached);
 }
