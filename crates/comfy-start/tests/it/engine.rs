@@ -40,6 +40,19 @@ fn find_engines() -> Vec<Engine> {
         skip("only root can make mounts that belong to others");
         return Vec::new();
     }
+    answering()
+}
+
+/// The engines that answer an ordinary user, with the image of this test binary in each.
+pub(crate) fn rootless_engines() -> Vec<Engine> {
+    if rustix::process::geteuid().is_root() {
+        skip("only an ordinary user has engines without root");
+        return Vec::new();
+    }
+    answering()
+}
+
+fn answering() -> Vec<Engine> {
     let podman = Engine {
         program: "podman",
         global: &["--runtime", "runc"],

@@ -9,4 +9,5 @@ mod fixture;
 mod histories;
 mod kill;
 mod process;
+mod rootless;
 mod volume;
