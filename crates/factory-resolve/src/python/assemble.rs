@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::error::Error;
-use super::inputs::{BUILD_NAME, Job, LayerInput};
+use super::inputs::{BUILD_NAME, Goal, LayerInput};
 use super::name::PackageName;
 use super::partition::partition;
 use super::resolution::{Chosen, NoFile, Node};
@@ -13,7 +13,7 @@ use factory_model::lock::{
 
 /// Every package has a file, and an sdist only where a recipe is promised.
 pub(super) fn check_files(
-    job: &Job<'_>,
+    goal: &Goal<'_>,
     chosen: &BTreeMap<PackageName, Chosen>,
     missing: &[NoFile],
     nodes: &BTreeMap<PackageName, Node>,
@@ -30,14 +30,14 @@ pub(super) fn check_files(
     }
     for (name, file) in chosen {
         let is_sdist = file.kind == DistributionKind::Sdist;
-        if is_sdist && !job.variant.sdists.contains(name) {
+        if is_sdist && !goal.variant.sdists.contains(name) {
             lines.push(format!(
                 "{name} {}: no wheel fits, and the variant names no build recipe for its sdist{}",
                 file.version,
                 via(nodes.get(name))
             ));
         }
-        if job.name == BUILD_NAME && !file.pure {
+        if goal.name == BUILD_NAME && !file.pure {
             lines.push(format!("{name} {}: not a pure wheel", file.version));
         }
     }
@@ -45,8 +45,8 @@ pub(super) fn check_files(
         return Ok(());
     }
     Err(Error::NoUsableFile {
-        job: job.name.to_owned(),
-        abi: job.variant.abi,
+        job: goal.name.to_owned(),
+        abi: goal.variant.abi,
         faults: lines,
     })
 }
@@ -67,7 +67,7 @@ fn via(node: Option<&Node>) -> String {
 }
 
 pub(super) fn assemble(
-    job: &Job<'_>,
+    goal: &Goal<'_>,
     layers: &[LayerInput<'_>],
     nodes: &BTreeMap<PackageName, Node>,
     chosen: &BTreeMap<PackageName, Chosen>,
@@ -94,14 +94,14 @@ pub(super) fn assemble(
             file: file.file.clone(),
             size: file.size,
             sha256: file.sha256,
-            url: job.variant.direct.get(name).map(|one| one.url.clone()),
+            url: goal.variant.direct.get(name).map(|one| one.url.clone()),
             dependencies: dependencies.remove(name).unwrap_or_default(),
             shared: Vec::new(),
         });
     }
     let (git, bundle) = git_trees(layers);
     let mut provided = Vec::new();
-    for one in &job.variant.provided {
+    for one in &goal.variant.provided {
         if let Some(file) = chosen.get(&one.by) {
             provided.push(PythonProvided {
                 name: one.name.to_string(),
@@ -114,10 +114,10 @@ pub(super) fn assemble(
     provided.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(PythonLock {
         schema_version: 1,
-        python: if job.name == BUILD_NAME {
+        python: if goal.name == BUILD_NAME {
             "py3".to_owned()
         } else {
-            job.variant.abi.to_string()
+            goal.variant.abi.to_string()
         },
         list_sha256,
         wheel_files_sha256: None,

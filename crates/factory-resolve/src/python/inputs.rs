@@ -47,14 +47,14 @@ pub(super) struct Inputs {
 }
 
 /// One lock to make: a variant, or the build tools.
-pub(super) struct Job<'a> {
+pub(super) struct Goal<'a> {
     pub name: &'a str,
     pub variant: Variant,
     /// Bottom first.
     pub lists: Vec<LayerList>,
 }
 
-impl Job<'_> {
+impl Goal<'_> {
     /// Hash of what decides about single files of its wheels; what only builds need shares none.
     pub(super) fn wheel_files_sha256(&self, inputs: &Inputs) -> Option<Sha256> {
         (self.name != BUILD_NAME).then(|| inputs.wheel_files.sha256())
@@ -154,10 +154,10 @@ fn git_fault(requirement: &Requirement, sources: &Sources) -> Option<String> {
 }
 
 /// The locks that were asked for, or all.
-pub(super) fn jobs<'a>(
+pub(super) fn goals<'a>(
     inputs: &'a Inputs,
     names: &'a [String],
-) -> Result<Vec<Job<'a>>, PythonError> {
+) -> Result<Vec<Goal<'a>>, PythonError> {
     let known = &inputs.variants.variant;
     if let Some(unknown) = names
         .iter()
@@ -169,7 +169,7 @@ pub(super) fn jobs<'a>(
         });
     }
     let wanted = |name: &str| names.is_empty() || names.iter().any(|wanted| wanted == name);
-    let mut jobs = Vec::new();
+    let mut goals = Vec::new();
     if wanted(BUILD_NAME) {
         // Pure wheels: any variant's interpreter gives the same answer.
         let mut variant = known[&inputs.variants.default].clone();
@@ -180,7 +180,7 @@ pub(super) fn jobs<'a>(
         variant.direct.clear();
         variant.dropped.clear();
         variant.sdists.clear();
-        jobs.push(Job {
+        goals.push(Goal {
             name: BUILD_NAME,
             variant,
             lists: vec![LayerList {
@@ -191,14 +191,14 @@ pub(super) fn jobs<'a>(
     }
     for (name, variant) in known {
         if wanted(name) {
-            jobs.push(Job {
+            goals.push(Goal {
                 name,
                 variant: variant.clone(),
                 lists: inputs.layer_lists(),
             });
         }
     }
-    Ok(jobs)
+    Ok(goals)
 }
 
 /// The list lines of one layer as this variant sees them.
@@ -215,9 +215,9 @@ pub(super) struct LayerInput<'a> {
     pub requested: BTreeSet<PackageName>,
 }
 
-pub(super) fn layer_inputs<'a>(inputs: &'a Inputs, job: &'a Job<'a>) -> Vec<LayerInput<'a>> {
-    let variant = &job.variant;
-    job.lists
+pub(super) fn layer_inputs<'a>(inputs: &'a Inputs, goal: &'a Goal<'a>) -> Vec<LayerInput<'a>> {
+    let variant = &goal.variant;
+    goal.lists
         .iter()
         .map(|LayerList { layer, file }| {
             let mut input = LayerInput {
@@ -230,7 +230,7 @@ pub(super) fn layer_inputs<'a>(inputs: &'a Inputs, job: &'a Job<'a>) -> Vec<Laye
             };
             for (line, requirement) in &inputs.lists[file] {
                 let name = requirement.name();
-                if inputs.exclusions.has(name.as_str(), job.name) {
+                if inputs.exclusions.has(name.as_str(), goal.name) {
                     continue;
                 }
                 let by = variant.provided.iter().find(|one| one.name == *name);

@@ -1,6 +1,6 @@
 //! The hash that ties a lock to what people wrote. Pure.
 
-use super::inputs::{Inputs, Job, constraints, layer_inputs};
+use super::inputs::{Goal, Inputs, constraints, layer_inputs};
 use super::name::PackageName;
 use super::variants::Variant;
 use factory_model::lock::Sha256;
@@ -22,13 +22,13 @@ impl Text {
 
 /// Hash of everything people wrote that this lock depends on; comments and order in the
 /// lists do not count.
-pub(super) fn list_sha256(inputs: &Inputs, job: &Job<'_>) -> Sha256 {
-    let variant = &job.variant;
+pub(super) fn list_sha256(inputs: &Inputs, goal: &Goal<'_>) -> Sha256 {
+    let variant = &goal.variant;
     let mut text = Text(format!("abi {}\n", variant.abi));
     text.block("constraints", constraints(inputs, variant));
     add_variant(&mut text, variant);
     text.block("sdists", sdists(inputs, variant));
-    let layers = layer_inputs(inputs, job);
+    let layers = layer_inputs(inputs, goal);
     for lists in layers.chunk_by(|one, other| one.layer == other.layer) {
         let mut wanted = Vec::new();
         for list in lists {

@@ -10,7 +10,7 @@ use anyhow::Result;
 use super::assemble::{assemble, check_files};
 use super::error::Error;
 use super::explain::explain;
-use super::inputs::{BUILD_NAME, Inputs, Job, LayerInput, constraints, layer_inputs};
+use super::inputs::{BUILD_NAME, Goal, Inputs, LayerInput, constraints, layer_inputs};
 use super::interpreter;
 use super::name::PackageName;
 use super::resolution::{Chosen, choose, file_of, parse_annotated};
@@ -42,7 +42,7 @@ pub struct Options {
 pub(super) struct Request<'a> {
     pub uv: &'a Uv,
     pub inputs: &'a Inputs,
-    pub job: &'a Job<'a>,
+    pub goal: &'a Goal<'a>,
     pub options: &'a Options,
     /// The committed lock; what it holds is kept where it can be.
     pub old: Option<&'a PythonLock>,
@@ -63,27 +63,27 @@ impl Request<'_> {
     /// No solution, no usable file, or an index that cannot be asked.
     pub fn lock(&self, ctx: &dyn Context, list_sha256: Sha256) -> Result<PythonLock> {
         let started = Instant::now();
-        let Self { inputs, job, .. } = *self;
-        let abi = job.variant.abi;
+        let Self { inputs, goal, .. } = *self;
+        let abi = goal.variant.abi;
         let python = interpreter::provide(ctx, self.uv, abi)?;
-        let layers = layer_inputs(inputs, job);
+        let layers = layer_inputs(inputs, goal);
         fs_err::create_dir_all(ctx.cache())?;
         let work = tempfile::tempdir_in(ctx.cache())?;
-        ctx.step("Resolving", &format!("{} for {abi}", job.name));
+        ctx.step("Resolving", &format!("{} for {abi}", goal.name));
         let resolved = self.run_uv(work.path(), &python, &layers)?;
         let (chosen, mut lock) = self
             .assembled(&layers, &resolved, list_sha256)
             .map_err(|error| error.failure())?;
-        if job.name != BUILD_NAME {
+        if goal.name != BUILD_NAME {
             let (all, list) = (&inputs.layers, &inputs.wheel_files);
             share(ctx, all, list, &chosen, self.old, &mut lock)?;
         }
         let n_packages = lock.packages.len();
         let took = text::elapsed(started.elapsed());
-        let job = job.name;
+        let goal = goal.name;
         ctx.step(
             "Resolved",
-            &format!("{job}: {n_packages} packages in {took}"),
+            &format!("{goal}: {n_packages} packages in {took}"),
         );
         Ok(lock)
     }
@@ -97,13 +97,13 @@ impl Request<'_> {
     ) -> Result<(BTreeMap<PackageName, Chosen>, PythonLock), Error> {
         let nodes = parse_annotated(&resolved.annotated)?;
         let target = Target {
-            abi: self.job.variant.abi,
+            abi: self.goal.variant.abi,
             glibc_minor: GLIBC_MINOR,
         };
         let (chosen, missing) = choose(&resolved.pylock, target)?;
-        check_files(self.job, &chosen, &missing, &nodes)?;
+        check_files(self.goal, &chosen, &missing, &nodes)?;
         self.inputs.sdists.check(&chosen)?;
-        let lock = assemble(self.job, layers, &nodes, &chosen, list_sha256)?;
+        let lock = assemble(self.goal, layers, &nodes, &chosen, list_sha256)?;
         Ok((chosen, lock))
     }
 
@@ -114,14 +114,14 @@ impl Request<'_> {
         python: &Path,
         layers: &[LayerInput<'_>],
     ) -> Result<Resolved> {
-        let Self { inputs, job, .. } = *self;
-        write_inputs(directory, inputs, job, layers, self.old)?;
+        let Self { inputs, goal, .. } = *self;
+        write_inputs(directory, inputs, goal, layers, self.old)?;
         let lists: Vec<String> = layers
             .iter()
             .filter(|layer| !layer.lines.is_empty())
             .map(|layer| layer.file.to_owned())
             .collect();
-        let sdists = inputs.sdists.of(&job.variant);
+        let sdists = inputs.sdists.of(&goal.variant);
         let sdists: Vec<String> = sdists.map(|(name, _)| name.to_string()).collect();
         let arguments = self.upgrades();
         let mut request = Compile {
@@ -135,7 +135,7 @@ impl Request<'_> {
             sdists: &sdists,
             arguments: &arguments,
         };
-        let refused = |said: String| explain(job.name, layers, &said, inputs, self.old);
+        let refused = |said: String| explain(goal.name, layers, &said, inputs, self.old);
         self.uv.compile(&request)?.map_err(refused)?;
         let annotated = fs_err::read_to_string(directory.join("resolved.txt"))?;
         // The second run takes the first one's versions and lists the files of each.
@@ -213,7 +213,7 @@ fn pins(resolved: &str) -> String {
 fn write_inputs(
     directory: &Path,
     inputs: &Inputs,
-    job: &Job<'_>,
+    goal: &Goal<'_>,
     layers: &[LayerInput<'_>],
     old: Option<&PythonLock>,
 ) -> Result<()> {
@@ -222,15 +222,15 @@ fn write_inputs(
         let lines: Vec<&str> = layer.lines.iter().map(|(_, text)| text.as_str()).collect();
         write(layer.file, lines.join("\n") + "\n")?;
     }
-    let constraints = constraints(inputs, &job.variant);
+    let constraints = constraints(inputs, &goal.variant);
     write("constraints.txt", constraints.join("\n") + "\n")?;
     let mut overrides = String::new();
-    for name in job.variant.never_required() {
+    for name in goal.variant.never_required() {
         // A marker that no interpreter meets removes the requirement.
         writeln!(overrides, "{name} ; python_version < '0'")?;
     }
     write("overrides.txt", overrides)?;
-    write("uv.toml", metadata(&job.variant, &inputs.sdists)?)?;
+    write("uv.toml", metadata(&goal.variant, &inputs.sdists)?)?;
     if let Some(lock) = old {
         let mut held = String::new();
         for package in lock.packages.iter().filter(|package| package.url.is_none()) {

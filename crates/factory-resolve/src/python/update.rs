@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::Result;
 
 use super::error::Error;
-use super::inputs::{Inputs, Job, jobs, read};
+use super::inputs::{Goal, Inputs, goals, read};
 use super::list_hash::list_sha256;
 use super::requests;
 use super::resolve::{Options, Request};
@@ -34,11 +34,11 @@ pub struct VariantUpdate {
 pub fn check(ctx: &dyn Context, variants: &[String]) -> Result<Checked> {
     let inputs = read(ctx)?;
     let mut checked = Checked::default();
-    for job in jobs(&inputs, variants).map_err(|error| error.failure())? {
-        let found = read_lock(ctx, job.name)?;
-        checked.add(format!("python/{}", job.name), found.as_ref(), |lock| {
-            lock.list_sha256 == list_sha256(&inputs, &job)
-                && lock.wheel_files_sha256 == job.wheel_files_sha256(&inputs)
+    for goal in goals(&inputs, variants).map_err(|error| error.failure())? {
+        let found = read_lock(ctx, goal.name)?;
+        checked.add(format!("python/{}", goal.name), found.as_ref(), |lock| {
+            lock.list_sha256 == list_sha256(&inputs, &goal)
+                && lock.wheel_files_sha256 == goal.wheel_files_sha256(&inputs)
         });
     }
     Ok(checked)
@@ -76,12 +76,12 @@ pub fn update(ctx: &dyn Context, options: &Options) -> Result<Vec<VariantUpdate>
     let inputs = read(ctx)?;
     let mut uv = None;
     let mut updates = Vec::new();
-    for job in jobs(&inputs, &options.variants).map_err(|error| error.failure())? {
+    for goal in goals(&inputs, &options.variants).map_err(|error| error.failure())? {
         ctx.check_interrupted()?;
-        let found = read_lock(ctx, job.name)?;
+        let found = read_lock(ctx, goal.name)?;
         let is_sealed = found.as_ref().is_some_and(|found| found.is_sealed);
         let old = found.map(|found| found.lock);
-        let sha256 = list_sha256(&inputs, &job);
+        let sha256 = list_sha256(&inputs, &goal);
         let named = old.as_ref().is_some_and(|lock| {
             lock.packages
                 .iter()
@@ -92,18 +92,18 @@ pub fn update(ctx: &dyn Context, options: &Options) -> Result<Vec<VariantUpdate>
             if is_current && !options.upgrade && !named {
                 let mut new = lock.clone();
                 // The same wheels, of which other files may be shared now.
-                if lock.wheel_files_sha256 != job.wheel_files_sha256(&inputs) {
-                    share_again(ctx, &inputs, &job, lock, &mut new)?;
+                if lock.wheel_files_sha256 != goal.wheel_files_sha256(&inputs) {
+                    share_again(ctx, &inputs, &goal, lock, &mut new)?;
                 }
                 updates.push(VariantUpdate {
-                    name: job.name.to_owned(),
+                    name: goal.name.to_owned(),
                     new,
                     old,
                 });
                 continue;
             }
         }
-        require_network(ctx, &job)?;
+        require_network(ctx, &goal)?;
         let uv = match &mut uv {
             Some(uv) => uv,
             None => uv.insert(Uv::provide(ctx)?),
@@ -111,13 +111,13 @@ pub fn update(ctx: &dyn Context, options: &Options) -> Result<Vec<VariantUpdate>
         let request = Request {
             uv,
             inputs: &inputs,
-            job: &job,
+            goal: &goal,
             options,
             old: old.as_ref(),
         };
         let new = request.lock(ctx, sha256)?;
         updates.push(VariantUpdate {
-            name: job.name.to_owned(),
+            name: goal.name.to_owned(),
             old,
             new,
         });
@@ -125,11 +125,11 @@ pub fn update(ctx: &dyn Context, options: &Options) -> Result<Vec<VariantUpdate>
     Ok(updates)
 }
 
-fn require_network(ctx: &dyn Context, job: &Job<'_>) -> Result<()> {
+fn require_network(ctx: &dyn Context, goal: &Goal<'_>) -> Result<()> {
     if !ctx.is_offline() {
         return Ok(());
     }
-    let job = job.name.to_owned();
+    let job = goal.name.to_owned();
     Err(Error::Offline { job }.failure().into())
 }
 
@@ -137,11 +137,11 @@ fn require_network(ctx: &dyn Context, job: &Job<'_>) -> Result<()> {
 fn share_again(
     ctx: &dyn Context,
     inputs: &Inputs,
-    job: &Job<'_>,
+    goal: &Goal<'_>,
     old: &PythonLock,
     new: &mut PythonLock,
 ) -> Result<()> {
-    require_network(ctx, job)?;
+    require_network(ctx, goal)?;
     let (layers, list) = (&inputs.layers, &inputs.wheel_files);
     share(ctx, layers, list, &BTreeMap::new(), Some(old), new)
 }
