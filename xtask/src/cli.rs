@@ -390,6 +390,10 @@ pub struct PushArgs {
     /// Repository to push to [default tag: the image's own]
     #[arg(long, value_name = "HOST/NAME[:TAG]")]
     pub to: String,
+    /// Take blobs from this repository of the same registry instead of sending them; those that
+    /// were pushed to from here are known
+    #[arg(long, value_name = "HOST/NAME")]
+    pub mount_from: Vec<String>,
     /// Attach this JSON document, the report of `verify --report FILE`, to the image
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,

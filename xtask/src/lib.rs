@@ -18,5 +18,6 @@ mod realize;
 mod removal;
 mod reproducible;
 mod select;
+mod siblings;
 mod transfer;
 pub mod ui;

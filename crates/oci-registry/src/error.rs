@@ -71,6 +71,16 @@ pub enum Error {
         /// What is wrong with it.
         problem: String,
     },
+    /// What was pushed is not what is there then.
+    #[error("`{name}` took the manifest, and `{reference}` is {kept} there")]
+    OtherManifest {
+        /// `HOST/NAME`.
+        name: String,
+        /// The tag, or the digest.
+        reference: String,
+        /// The digest of what is there.
+        kept: String,
+    },
     /// The registry does not answer, or refuses.
     #[error("`{name}`: {failure}")]
     Refused {
@@ -96,6 +106,7 @@ impl Explain for Error {
             Self::NoLogin { .. }
             | Self::CannotListen { .. }
             | Self::BadAnswer { .. }
+            | Self::OtherManifest { .. }
             | Self::Refused { .. } => Kind::Environment,
         }
     }
@@ -108,6 +119,10 @@ impl Explain for Error {
             }
             Self::BadCertificate { .. } => {
                 "both are PEM files: the chain, the server's own certificate first, and its key"
+                    .to_owned()
+            }
+            Self::OtherManifest { .. } => {
+                "somebody else may have pushed to the same tag: look there, and push again"
                     .to_owned()
             }
             Self::Refused {

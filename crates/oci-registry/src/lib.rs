@@ -3,6 +3,7 @@
 mod address;
 mod credentials;
 mod error;
+mod mount;
 mod registry;
 mod session;
 

@@ -20,6 +20,7 @@ use url::Url;
 use super::address::{base_of, keeps_secrecy};
 use super::credentials;
 use super::error::Error;
+use super::mount::Sibling;
 use super::session::{Content, Session, expect};
 use factory_base::error::Explain as _;
 use factory_base::run::Run;
@@ -44,17 +45,21 @@ pub struct Traffic {
     pub n_requests: u64,
     /// Bytes of blobs that were sent.
     pub blob_bytes: u64,
+    /// Blobs that came from a sibling.
+    pub n_mounted: u64,
 }
 
 /// One repository of a registry.
 pub struct Registry<'a> {
     run: &'a dyn Run,
-    session: Session,
+    pub(super) session: Session,
+    pub(super) siblings: Vec<Sibling>,
     /// `HOST/NAME`, for messages.
     name: String,
     /// What the repository is known to have.
     present: Mutex<BTreeSet<Digest>>,
     blob_bytes: AtomicU64,
+    n_mounted: AtomicU64,
 }
 
 impl<'a> Registry<'a> {
@@ -76,9 +81,11 @@ impl<'a> Registry<'a> {
         Ok(Self {
             run,
             session: Session::new(http, base_of(name)?, login),
+            siblings: Vec::new(),
             name: name.to_owned(),
             present: Mutex::default(),
             blob_bytes: AtomicU64::new(0),
+            n_mounted: AtomicU64::new(0),
         })
     }
 
@@ -87,6 +94,7 @@ impl<'a> Registry<'a> {
         Traffic {
             n_requests: self.session.n_requests(),
             blob_bytes: self.blob_bytes.load(Ordering::Relaxed),
+            n_mounted: self.n_mounted.load(Ordering::Relaxed),
         }
     }
 
@@ -151,8 +159,7 @@ impl<'a> Registry<'a> {
     ) -> Result<()> {
         self.retry(&|| self.upload(digest, size_bytes, write))
             .with_context(|| format!("cannot push blob `{digest}` to `{}`", self.name))?;
-        self.present()?.insert(*digest);
-        Ok(())
+        self.remember(*digest)
     }
 
     /// Sends a blob that is in memory, unless the repository has it.
@@ -166,12 +173,22 @@ impl<'a> Registry<'a> {
         self.push_blob(digest, bytes.len() as u64, &|out| Ok(out.write_all(bytes)?))
     }
 
-    /// Sends a manifest under a tag or its digest.
+    /// Sends a manifest under a tag or its digest, and reads back what is there then.
     ///
     /// # Errors
-    /// The registry does not take it.
+    /// The registry does not take it, or has another one under that name.
     pub fn push_manifest(&self, reference: &str, json: &str) -> Result<()> {
-        self.put_manifest(reference, MANIFEST, json).map(|_| ())
+        self.put_manifest(reference, MANIFEST, json)?;
+        let kept = self.manifest(reference)?.map(|(digest, _)| digest);
+        if kept == Some(Digest::of(json.as_bytes())) {
+            return Ok(());
+        }
+        let error = Error::OtherManifest {
+            name: self.name.clone(),
+            reference: reference.to_owned(),
+            kept: kept.map_or_else(|| "nothing".to_owned(), |digest| digest.to_string()),
+        };
+        Err(error.failure().into())
     }
 
     /// Attaches a JSON document to a manifest, as an artifact whose subject it is.
@@ -326,12 +343,26 @@ impl<'a> Registry<'a> {
         }
     }
 
-    fn url(&self, path: &str) -> Result<Url> {
-        self.session.base().join(path).map_err(|source| {
+    pub(super) fn url(&self, path: &str) -> Result<Url> {
+        self.below(self.session.base(), path)
+    }
+
+    pub(super) fn below(&self, base: &Url, path: &str) -> Result<Url> {
+        base.join(path).map_err(|source| {
             let name = self.name.clone();
             let problem = format!("`{path}` makes no URL: {source}");
             Error::BadName { name, problem }.failure().into()
         })
+    }
+
+    /// Neither asks for this blob nor sends it again.
+    pub(super) fn remember(&self, digest: Digest) -> Result<()> {
+        self.present()?.insert(digest);
+        Ok(())
+    }
+
+    pub(super) fn count_mounted(&self) {
+        self.n_mounted.fetch_add(1, Ordering::Relaxed);
     }
 
     fn present(&self) -> Result<std::sync::MutexGuard<'_, BTreeSet<Digest>>> {
@@ -340,7 +371,7 @@ impl<'a> Registry<'a> {
             .map_err(|_| anyhow::anyhow!("another upload panicked"))
     }
 
-    fn retry<T>(&self, attempt: &dyn Fn() -> Result<T, Stop>) -> Result<T> {
+    pub(super) fn retry<T>(&self, attempt: &dyn Fn() -> Result<T, Stop>) -> Result<T> {
         retry(self.run, &self.name, attempt).map_err(|stop| match stop {
             Stop::Request(failure) => self.refusal(failure),
             Stop::Fatal(error) => error,

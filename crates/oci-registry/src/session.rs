@@ -22,6 +22,8 @@ pub(super) struct Session {
     /// `https://HOST/v2/NAME/`.
     base: Url,
     login: Option<Login>,
+    /// Other repositories of the registry that are read, such as `me/image`.
+    scopes: Vec<String>,
     /// Value of the `Authorization` header that the registry accepted last.
     authorization: Mutex<Option<String>>,
     n_requests: AtomicU64,
@@ -34,6 +36,7 @@ impl Session {
             http,
             base,
             login,
+            scopes: Vec::new(),
             authorization: Mutex::new(None),
             n_requests: AtomicU64::new(0),
         }
@@ -42,6 +45,11 @@ impl Session {
     /// `https://HOST/v2/NAME/`.
     pub(super) fn base(&self) -> &Url {
         &self.base
+    }
+
+    /// Asks for a token that may read this repository, too.
+    pub(super) fn add_scope(&mut self, name: &str) {
+        self.scopes.push(name.to_owned());
     }
 
     /// Whether the user is logged in.
@@ -177,6 +185,9 @@ impl Session {
                 query.append_pair("service", service);
             }
             query.append_pair("scope", &format!("repository:{path}:pull,push"));
+            for name in &self.scopes {
+                query.append_pair("scope", &format!("repository:{name}:pull"));
+            }
         }
         let login = self.login.as_ref().map(Login::basic);
         self.n_requests.fetch_add(1, Ordering::Relaxed);

@@ -16,6 +16,7 @@ use crate::exit::from_image;
 use crate::interruptible::Interruptible;
 use crate::realize::{self, Realized};
 use crate::select;
+use crate::siblings::Siblings;
 use crate::transfer::Transfer;
 use factory_base::error;
 use factory_base::text;
@@ -46,7 +47,10 @@ pub(super) fn run(ctx: &Ctx, args: &PushArgs) -> Result<()> {
     } else {
         vec![select::layer(ctx, &args.layer)?]
     };
-    let registry = Registry::open(ctx, &repository)?;
+    let siblings = Siblings::read(ctx)?;
+    let mut names = args.mount_from.clone();
+    names.extend(siblings.of(&repository));
+    let registry = Registry::open(ctx, &repository)?.with_siblings(&names)?;
     let mut all = Vec::new();
     for (index, layer) in layers.iter().enumerate() {
         let selection = realize::selection(ctx, &args.variant, &layer.to_string(), None)?;
@@ -66,6 +70,7 @@ pub(super) fn run(ctx: &Ctx, args: &PushArgs) -> Result<()> {
         }
         all.push(pushed);
     }
+    siblings.write(ctx, &repository)?;
     if ctx.json {
         document::print(ctx, &Pushed { images: all })?;
     }
@@ -127,6 +132,7 @@ fn push(
         already,
         n_blobs_sent,
         blob_bytes_sent: after.blob_bytes - before.blob_bytes,
+        n_blobs_mounted: after.n_mounted - before.n_mounted,
         n_requests: after.n_requests - before.n_requests,
         report_digest: None,
     };
@@ -175,7 +181,10 @@ fn missing<'i>(registry: &Registry<'_>, image: &'i Image) -> Result<Vec<Missing<
     for_each(
         &blobs,
         CONNECTIONS,
-        |asked| registry.has_blob(&asked.blob.diff_id),
+        |asked| {
+            let digest = &asked.blob.diff_id;
+            Ok::<_, anyhow::Error>(registry.has_blob(digest)? || registry.mount_blob(digest)?)
+        },
         |asked, has| {
             if has? {
                 present.insert(asked.blob.diff_id);

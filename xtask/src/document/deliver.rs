@@ -124,6 +124,8 @@ pub struct PushedImage {
     pub n_blobs_sent: usize,
     /// Their bytes.
     pub blob_bytes_sent: u64,
+    /// Blobs that another repository of the registry had.
+    pub n_blobs_mounted: u64,
     /// HTTP requests for this image.
     pub n_requests: u64,
     /// Digest of the manifest of the attached report.

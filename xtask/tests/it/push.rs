@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 
 use comfy_image::Digest;
+use factory_base::error;
 use oci_registry::Registry;
 
 use crate::fixture::Checkout;
@@ -22,6 +23,8 @@ struct Stored {
     manifests: BTreeMap<String, Vec<u8>>,
     /// Answers 503 to so many uploads first.
     n_busy: usize,
+    /// Keeps another manifest than the one that it took.
+    forges: bool,
 }
 
 /// A registry that takes what has the digest it is said to have, from who has a token.
@@ -70,9 +73,11 @@ fn answer(stored: &mut Stored, request: &Request) -> Reply {
             None => Reply::status("404 Not Found", ""),
         },
         ("PUT", "manifests", tag) => {
-            stored
-                .manifests
-                .insert(tag.to_owned(), request.body.clone());
+            let mut manifest = request.body.clone();
+            if stored.forges {
+                manifest.push(b' ');
+            }
+            stored.manifests.insert(tag.to_owned(), manifest);
             Reply::status("201 Created", "")
         }
         ("HEAD" | "GET", "manifests", tag) => match stored.manifests.get(tag) {
@@ -148,6 +153,23 @@ fn err_wrong_bytes_are_refused_in_the_registry_s_words() {
     assert_eq!(
         factory_base::error::kind_of(&error),
         factory_base::error::Kind::Environment
+    );
+}
+
+#[test]
+fn err_another_manifest_than_was_sent() {
+    let stored = Arc::new(Mutex::new(Stored::default()));
+    let (sandbox, server) = (Sandbox::new(), registry(&stored));
+    let registry = open(&sandbox, &server);
+    registry.push_manifest("whole", "{}").unwrap();
+    stored.lock().unwrap().forges = true;
+    let error = registry.push_manifest("forged", "{}").unwrap_err();
+    assert_eq!(error::kind_of(&error), error::Kind::Environment);
+    let kept = Digest::of(b"{} ");
+    let message = error.to_string();
+    assert!(
+        message.ends_with(&format!("took the manifest, and `forged` is {kept} there")),
+        "{message}"
     );
 }
 
@@ -377,6 +399,8 @@ fn ok_push_twice_to_a_real_registry() {
     assert_eq!(image["blob_bytes_sent"], 0);
     assert_eq!(image["n_requests"], 1);
 
+    mounts_from_a_sibling(&checkout, &registry, &images[1]);
+
     // Another tag of the same image sends its manifest only.
     let tagged = format!("{to}:other");
     let report = report.to_str().unwrap();
@@ -413,4 +437,17 @@ fn ok_push_twice_to_a_real_registry() {
     let mut by_digest = arguments;
     by_digest[2] = &exact;
     assert_eq!(checkout.run(&by_digest).ok().json(), attached);
+}
+
+/// Another repository of the registry takes the blobs from the one that has them.
+fn mounts_from_a_sibling(checkout: &Checkout, registry: &Debian, image: &serde_json::Value) {
+    let sibling = format!("{}/me/other", registry.host);
+    let mounted = checkout
+        .run(&["push", "02", "--to", &sibling, "--json"])
+        .ok()
+        .json();
+    let other = &mounted["images"][0];
+    assert_eq!(other["n_blobs_sent"], 0);
+    assert_eq!(other["n_blobs_mounted"], 2);
+    assert_eq!(other["manifest_digest"], image["manifest_digest"]);
 }
