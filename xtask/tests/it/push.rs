@@ -419,24 +419,29 @@ fn ok_push_twice_to_a_real_registry() {
             .starts_with("sha256:")
     );
 
-    // Elsewhere, after a test on a GPU: nothing is built, and the subject is the tag's image.
-    let arguments = [
-        "push",
-        "--to",
-        &tagged,
-        "--report",
-        report,
-        "--report-only",
-        "--json",
-    ];
-    let attached = checkout.run(&arguments).ok().json();
-    assert_eq!(attached["manifest_digest"], image["manifest_digest"]);
-    assert_eq!(attached["report_digest"], image["report_digest"]);
-    // The same by digest, whatever the tag has become.
-    let exact = format!("{to}@{}", image["manifest_digest"].as_str().unwrap());
-    let mut by_digest = arguments;
-    by_digest[2] = &exact;
-    assert_eq!(checkout.run(&by_digest).ok().json(), attached);
+    attaches_only(&checkout, &to, report, image);
+}
+
+/// Elsewhere, after a test on a GPU: nothing is built, and the subject is the tag's image.
+fn attaches_only(checkout: &Checkout, to: &str, report: &str, image: &serde_json::Value) {
+    let digest = image["manifest_digest"].as_str().unwrap();
+    // By its digest, whatever the tag has become.
+    for subject in [format!("{to}:other"), format!("{to}@{digest}")] {
+        let arguments = [
+            "push",
+            "--to",
+            &subject,
+            "--report",
+            report,
+            "--report-only",
+        ];
+        let attached = checkout
+            .run(&[&arguments[..], &["--json"]].concat())
+            .ok()
+            .json();
+        assert_eq!(attached["manifest_digest"], image["manifest_digest"]);
+        assert_eq!(attached["report_digest"], image["report_digest"]);
+    }
 }
 
 /// Another repository of the registry takes the blobs from the one that has them.
