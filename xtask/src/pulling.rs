@@ -16,8 +16,11 @@ use factory_base::text;
 use factory_verify::engine::{Engine, served_repository};
 use oci_registry::serve::{Images, Limits, Observer, Server};
 
+/// Blobs that go out at once, the lower layers first. An engine asks for more, and unpacks the
+/// lowest once it is whole: so it does that while the next ones come.
+const STREAMS: usize = 2;
 /// An engine stops reading while it unpacks: its disk sets the pace, and it is no stranger.
-const STALL: Duration = Duration::from_secs(600);
+const PATIENCE: Duration = Duration::from_secs(600);
 
 /// What went to the engine.
 #[derive(Debug, Clone, Copy)]
@@ -42,7 +45,9 @@ pub(crate) fn pull(ctx: &Ctx, engine: &Engine, realized: &Realized) -> Result<Ou
     let store_root = realized.nix.store_root();
     images.add(&repository, reference.tag(), image, store_root)?;
     let limits = Limits {
-        stall: STALL,
+        streams: STREAMS,
+        turn: PATIENCE,
+        stall: PATIENCE,
         ..Limits::default()
     };
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));

@@ -17,8 +17,6 @@ use super::window::Window;
 
 /// How long a client may take for a request's head, or for the handshake of TLS.
 const HEAD_TIME: Duration = Duration::from_secs(10);
-/// How long a client waits for others to finish with blobs before it is told to come again.
-const TURN_TIME: Duration = Duration::from_secs(30);
 
 /// What all connections of a server share.
 pub(super) struct Shared {
@@ -27,6 +25,7 @@ pub(super) struct Shared {
     pub(super) users: Option<Users>,
     /// Blobs that are written at once.
     pub(super) streams: Gate,
+    pub(super) turn: Duration,
     pub(super) idle: Duration,
     pub(super) stall: Duration,
     pub(super) stopping: AtomicBool,
@@ -120,7 +119,7 @@ impl Connection<'_> {
         {
             let tree = tree.clone();
             let shared = self.shared;
-            let Some(_place) = shared.streams.enter(TURN_TIME) else {
+            let Some(_place) = shared.streams.enter(shared.turn) else {
                 let message = "too many blobs are being read";
                 answer = Answer::error(503, "TOOMANYREQUESTS", message).header("Retry-After", "5");
                 self.tell(head, answer.status);

@@ -34,6 +34,8 @@ pub struct Limits {
     pub connections: usize,
     /// Blobs that are written at once. Each takes about 2 MB and two threads.
     pub streams: usize,
+    /// How long a client waits for its turn with a blob before it is told to come again.
+    pub turn: Duration,
     /// How long a connection may be open without a request; less where others wait.
     pub idle: Duration,
     /// While a client is waited for so long, it must take 60 kB.
@@ -45,6 +47,7 @@ impl Default for Limits {
         Self {
             connections: 256,
             streams: 16,
+            turn: Duration::from_secs(30),
             idle: Duration::from_secs(30),
             stall: Duration::from_secs(60),
         }
@@ -80,6 +83,7 @@ impl Server {
                 tls: None,
                 users: None,
                 streams: Gate::new(limits.streams),
+                turn: limits.turn,
                 idle: limits.idle,
                 stall: limits.stall,
                 stopping: AtomicBool::new(false),

@@ -125,6 +125,7 @@ fn ok_slow_clients_lose_their_place() {
         streams: 1,
         idle: Duration::from_secs(20),
         stall: Duration::from_secs(1),
+        ..Limits::default()
     };
     let server = Running::start(fixture.images(), limits);
     // All places are taken by connections that ask nothing: they give way.
