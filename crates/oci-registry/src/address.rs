@@ -6,6 +6,14 @@ use url::{Host, Url};
 use super::error::Error;
 use factory_base::error::Explain as _;
 
+/// A repository of the same registry that may have what ours lacks.
+pub(super) struct Sibling {
+    /// Its name in the registry, as in `me/image`.
+    pub(super) name: String,
+    /// `https://HOST/v2/NAME/`.
+    pub(super) base: Url,
+}
+
 /// `https://HOST/v2/NAME/` of `HOST/NAME`; HTTP for a registry of this machine, as docker and
 /// podman do.
 pub(super) fn base_of(name: &str) -> Result<Url> {

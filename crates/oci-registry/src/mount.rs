@@ -5,20 +5,11 @@
 use anyhow::Result;
 use comfy_image::Digest;
 use ureq::http::StatusCode;
-use url::Url;
 
-use super::address::base_of;
+use super::address::{Sibling, base_of};
 use super::registry::Registry;
 use super::session::Content;
 use factory_fetch::retry::Stop;
-
-/// A repository of the same registry that may have what ours lacks.
-pub(super) struct Sibling {
-    /// Its name in the registry, as in `me/image`.
-    pub(super) name: String,
-    /// `https://HOST/v2/NAME/`.
-    base: Url,
-}
 
 impl Registry<'_> {
     /// Looks for blobs in these repositories too, `HOST/NAME` each, in this order. Those of

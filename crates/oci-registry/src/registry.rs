@@ -17,10 +17,9 @@ use ureq::Body;
 use ureq::http::{Response, StatusCode, header};
 use url::Url;
 
-use super::address::{base_of, keeps_secrecy};
+use super::address::{Sibling, base_of, keeps_secrecy};
 use super::credentials;
 use super::error::Error;
-use super::mount::Sibling;
 use super::session::{Content, Session, expect};
 use factory_base::error::Explain as _;
 use factory_base::run::Run;
