@@ -1,6 +1,6 @@
 //! `push`: the image goes from the store to a registry, and no archive is written.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use anyhow::Result;
@@ -211,6 +211,14 @@ fn send(
     let size_bytes = missing.iter().map(|missing| missing.blob.size_bytes).sum();
     let transfer = Transfer::start(&ctx.ui, "Pushing", reference, size_bytes);
     let store_root = realized.nix.store_root();
+    // One listing of a layer's trees serves all of its blobs.
+    let mut plans = BTreeMap::new();
+    for Missing { layer, .. } in missing {
+        if !plans.contains_key(&layer.name) {
+            let plan = Plan::open(&layer.name, &layer.blobs, store_root).map_err(from_image)?;
+            plans.insert(&layer.name, plan);
+        }
+    }
     let sent = for_each(
         missing,
         CONNECTIONS,
@@ -219,7 +227,7 @@ fn send(
              number,
              blob,
          }| {
-            let plan = Plan::open(&layer.name, &layer.blobs, store_root).map_err(from_image)?;
+            let plan = &plans[&layer.name];
             registry.push_blob(&blob.diff_id, blob.size_bytes, &|out| {
                 let mut out = Interruptible {
                     cancel: ctx,
