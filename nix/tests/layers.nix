@@ -18,7 +18,7 @@ let
     builtins.filter (line: builtins.isString line && builtins.match " *description = .*" line == null) (
       builtins.split "\n" (builtins.readFile (root + "/layers/${name}/flake.nix"))
     );
-  workflow = builtins.readFile (root + "/.github/workflows/image.yml");
+  workflow = builtins.readFile (root + "/.github/workflows/stages.yml");
   hasJob = stage: builtins.replaceStrings [ "layers: ${stage}\n" ] [ "" ] workflow != workflow;
 in
 {
