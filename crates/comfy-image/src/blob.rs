@@ -7,7 +7,11 @@ use std::num::NonZeroUsize;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
+#[cfg(feature = "encode")]
+use crate::compression::Compression;
 use crate::digest::Digest;
+#[cfg(feature = "encode")]
+use crate::encode::encode;
 use crate::error::Error;
 use crate::files::At as _;
 use crate::layer::{Blob, TreeRef};
@@ -97,6 +101,19 @@ impl LayerPlan {
             }
         };
         pipe::copy(|writer| self.produce(number, writer), verify, out, progress)
+    }
+
+    /// Writes one blob encoded; the stream ends early unless the tar is the spec's.
+    #[cfg(feature = "encode")]
+    pub(crate) fn encode_blob(
+        &self,
+        number: usize,
+        blob: &Blob,
+        (compression, jobs): (Compression, NonZeroUsize),
+        out: &mut dyn Write,
+    ) -> Result<(), Error> {
+        let produce = |tar: &mut dyn Write| self.write_blob(number, blob, tar, &|_| ());
+        encode(compression, jobs, produce, out)
     }
 
     pub(crate) fn blobs(&self) -> &[BlobPlan] {

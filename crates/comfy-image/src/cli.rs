@@ -10,13 +10,21 @@ use std::time::Instant;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+#[cfg(feature = "encode")]
+use crate::compression::Compression;
+#[cfg(feature = "encode")]
+use crate::digest::Digest;
 use crate::error::Error;
 use crate::files::{json_text, resolve, write_whole};
 use crate::image::{Image, ImageRequest, assemble};
+#[cfg(feature = "encode")]
+use crate::layer::LayerSpec;
 use crate::layer::{LayerRequest, count_packages};
 use crate::layout::{self, WriteOptions};
 use crate::name::Reference;
 use crate::parallel;
+#[cfg(feature = "encode")]
+use crate::recipe;
 use crate::schema::SchemaVersion;
 use crate::spec::build_spec;
 use crate::stream::{write_docker_archive, write_oci_archive};
@@ -51,6 +59,58 @@ enum Command {
     OciLayout(OciLayoutArgs),
     Check(CheckArgs),
     Inspect(InspectArgs),
+    #[cfg(feature = "encode")]
+    Compress(CompressArgs),
+    #[cfg(feature = "encode")]
+    Encode(EncodeArgs),
+}
+
+/// Compute what the blobs of a layer are for a registry
+///
+/// Reads a layer spec and the package trees it names.
+/// Writes digest and size of each blob's encoded form; the bytes are not kept.
+///
+/// Example: comfy-image compress --spec 05-pak3.json --compression zstd --out zstd.json
+#[cfg(feature = "encode")]
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+struct CompressArgs {
+    /// The layer spec
+    #[arg(long, value_name = "FILE")]
+    spec: PathBuf,
+    /// The encoding
+    #[arg(long, value_enum)]
+    compression: Compression,
+    /// Where to write the description; `-` is standard output
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// Encode on this many threads [default: the number of processors]
+    #[arg(long, value_name = "N")]
+    jobs: Option<NonZeroUsize>,
+}
+
+/// Write one encoded blob to standard output
+///
+/// Reads a layer spec and the package trees it names.
+/// Writes the bytes whose digest `compress` gave, and ends early if a tree is not what it was.
+///
+/// Example: comfy-image encode --spec 05-pak3.json --diff-id sha256:... --compression zstd
+#[cfg(feature = "encode")]
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+struct EncodeArgs {
+    /// The layer spec
+    #[arg(long, value_name = "FILE")]
+    spec: PathBuf,
+    /// The blob
+    #[arg(long, value_name = "DIGEST")]
+    diff_id: Digest,
+    /// The encoding
+    #[arg(long, value_enum)]
+    compression: Compression,
+    /// Encode on this many threads [default: the number of processors]
+    #[arg(long, value_name = "N")]
+    jobs: Option<NonZeroUsize>,
 }
 
 /// Compute the spec of a layer
@@ -206,6 +266,26 @@ fn dispatch(cli: &Cli) -> Result<(), Error> {
                 report.size_bytes
             ))
         }
+        #[cfg(feature = "encode")]
+        Command::Compress(args) => {
+            let spec = LayerSpec::read(&args.spec, store_root)?;
+            let jobs = args.jobs.unwrap_or_else(parallel::processors);
+            let encoder = std::env::current_exe().unwrap_or_default();
+            let layer = recipe::describe(&spec, args.compression, jobs, encoder, store_root)?;
+            let text = json_text("compressed layer", &args.out, &layer)?;
+            write_result(&args.out, &text)
+        }
+        #[cfg(feature = "encode")]
+        Command::Encode(args) => {
+            if io::stdout().is_terminal() {
+                return Err(Error::Terminal);
+            }
+            let spec = LayerSpec::read(&args.spec, store_root)?;
+            let jobs = args.jobs.unwrap_or_else(parallel::processors);
+            let (diff_id, compression) = (&args.diff_id, args.compression);
+            let mut out = stdout()?;
+            recipe::write(&spec, diff_id, compression, jobs, store_root, &mut out)
+        }
         Command::Inspect(args) => {
             let image = Image::read(&args.image, store_root)?;
             print(&if args.json {
@@ -230,13 +310,7 @@ fn stream(args: &StreamArgs, store_root: Option<&Path>, is_quiet: bool) -> Resul
     }
     let image = Image::read(&args.image, store_root)?;
     let reference = args.reference.as_ref();
-    // Rust's own standard output would look for line ends in all of it.
-    let mut out = File::from(
-        io::stdout()
-            .as_fd()
-            .try_clone_to_owned()
-            .map_err(|source| Error::Output { source })?,
-    );
+    let mut out = stdout()?;
     let name = reference.unwrap_or(&image.reference);
     let progress = Progress::new(format!("stream {name}"), image.size_bytes, is_quiet);
     let write = match args.format {
@@ -248,6 +322,14 @@ fn stream(args: &StreamArgs, store_root: Option<&Path>, is_quiet: bool) -> Resul
     })?;
     progress.finish();
     Ok(())
+}
+
+/// Rust's own standard output would look for line ends in all of it.
+fn stdout() -> Result<File, Error> {
+    let owned = io::stdout().as_fd().try_clone_to_owned();
+    owned
+        .map(File::from)
+        .map_err(|source| Error::Output { source })
 }
 
 fn oci_layout(

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::canonical;
+use crate::compression::CompressedLayer;
 use crate::digest::Digest;
 use crate::error::Error;
 use crate::files::read_json;
@@ -175,6 +176,35 @@ impl Image {
         self.layers.iter().flat_map(|layer| &layer.blobs)
     }
 
+    /// Returns the manifest for layers that are encoded so: the same config, other blobs.
+    /// `layers` has each layer of this image.
+    ///
+    /// # Errors
+    /// A layer is missing, or is described with other blobs.
+    pub fn encoded_manifest(&self, layers: &[CompressedLayer]) -> Result<Document, Error> {
+        let described = |layer: &ImageLayer| {
+            let found = layers.iter().find(|encoded| encoded.name == layer.name);
+            let diff_ids = layer.blobs.iter().map(|blob| blob.diff_id);
+            found.filter(|encoded| encoded.blobs.iter().map(|blob| blob.diff_id).eq(diff_ids))
+        };
+        let mut descriptors = Vec::new();
+        for layer in &self.layers {
+            let encoded = described(layer).ok_or_else(|| {
+                let reason = format!("it does not describe the blobs of layer `{}`", layer.name);
+                Error::invalid("compressed layer", reason)
+            })?;
+            let media_type = encoded.compression.media_type();
+            descriptors.extend(encoded.blobs.iter().map(|blob| Descriptor {
+                media_type: media_type.to_owned(),
+                digest: blob.digest,
+                size: blob.size_bytes,
+                annotations: Default::default(),
+                platform: None,
+            }));
+        }
+        Document::new(&manifest_of(&self.config, descriptors))
+    }
+
     /// Renders the index of a layout that holds this image.
     pub fn index_json(&self, reference: &Reference) -> Result<String, Error> {
         let annotations = [
@@ -287,6 +317,11 @@ fn config(request: &ImageRequest, layers: &[ImageLayer]) -> ImageConfig {
 }
 
 fn manifest(config: &Document, layers: &[ImageLayer]) -> Manifest {
+    let blobs = layers.iter().flat_map(|layer| &layer.blobs);
+    manifest_of(config, blobs.map(descriptor).collect())
+}
+
+fn manifest_of(config: &Document, layers: Vec<Descriptor>) -> Manifest {
     Manifest {
         schema_version: 2,
         media_type: oci::MANIFEST.to_owned(),
@@ -297,11 +332,7 @@ fn manifest(config: &Document, layers: &[ImageLayer]) -> Manifest {
             annotations: Default::default(),
             platform: None,
         },
-        layers: layers
-            .iter()
-            .flat_map(|layer| &layer.blobs)
-            .map(descriptor)
-            .collect(),
+        layers,
     }
 }
 

@@ -17,13 +17,18 @@ mod tar_header;
 mod tree;
 
 pub mod cli;
+pub mod compression;
 pub mod digest;
+#[cfg(feature = "encode")]
+pub mod encode;
 pub mod error;
 pub mod image;
 pub mod layer;
 pub mod layout;
 pub mod name;
 pub mod oci;
+#[cfg(feature = "encode")]
+pub mod recipe;
 pub mod schema;
 pub mod spec;
 pub mod stream;

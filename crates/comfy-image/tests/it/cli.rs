@@ -240,7 +240,16 @@ fn err_usage() {
 fn ok_help() {
     let store = Store::new();
     let mut text = report(&store, &run(&store, &["--help"]));
-    for command in ["layer", "image", "stream", "oci-layout", "check", "inspect"] {
+    for command in [
+        "layer",
+        "image",
+        "stream",
+        "oci-layout",
+        "check",
+        "inspect",
+        "compress",
+        "encode",
+    ] {
         text.push_str(&report(&store, &run(&store, &[command, "--help"])));
     }
     insta::with_settings!({snapshot_path => Path::new("snapshots"), prepend_module_to_snapshot => false}, {

@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod cli;
+mod encoding;
 mod fixture;
 mod golden;
 mod layout;
