@@ -62,6 +62,11 @@ let
   };
   aptSources = import ./aptSources.nix { inherit layers runCommand sources; };
   imageTool = rustProgram { name = "comfy-image"; };
+  # The same program with libzstd: only a push builds it.
+  encoder = rustProgram {
+    name = "comfy-image";
+    features = [ "encode" ];
+  };
   comfyStart = rustProgram {
     name = "comfy-start";
     destination = "root/usr/local/bin";
@@ -114,8 +119,10 @@ let
 
   layerSpec = import ./layerSpec.nix { inherit imageTool layers runCommand; };
   layerImage = import ./layerImage.nix { inherit imageTool layers runCommand; };
+  layerEncoded = import ./layerEncoded.nix { inherit encoder runCommand; };
   mkLayers = import ./mkLayers.nix {
     inherit
+      layerEncoded
       layerImage
       layerSpec
       layers

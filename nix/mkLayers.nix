@@ -10,6 +10,7 @@
   Type: mkLayers :: AttrSet -> AttrSet -> AttrSet
 */
 {
+  layerEncoded,
   layerImage,
   layerSpec,
   layers,
@@ -59,6 +60,18 @@ let
         [ ]
     );
 
+  # What `cargo xtask push --compression` knows.
+  compressions = [
+    "gzip"
+    "zstd"
+  ];
+
+  # What xtask wants to know of a derivation.
+  show = derivation: {
+    drv = derivation.drvPath;
+    out = derivation.outPath;
+  };
+
   nothing = {
     chain = [ ];
     config = { };
@@ -83,6 +96,12 @@ let
           inherit name spec;
           inherit tag;
           image = outputs.image;
+          encoded = builtins.listToAttrs (
+            map (compression: {
+              name = compression;
+              value = layerEncoded { inherit compression name spec; };
+            }) compressions
+          );
         }
       ];
       config = merge below.config (own.config { inherit name variant; });
@@ -118,14 +137,9 @@ let
         reference = "comfyui-boot:${tag}";
         layers = map (layer: {
           inherit (layer) name;
-          spec = {
-            drv = layer.spec.drvPath;
-            out = layer.spec.outPath;
-          };
-          image = {
-            drv = layer.image.drvPath;
-            out = layer.image.outPath;
-          };
+          spec = show layer.spec;
+          image = show layer.image;
+          encoded = builtins.mapAttrs (_: show) layer.encoded;
         }) chain;
       };
     };

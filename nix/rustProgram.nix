@@ -18,6 +18,8 @@
   name,
   # Where the program goes, below `$out`.
   destination ? "bin",
+  # Features of the crate.
+  features ? [ ],
 }:
 let
   lock = builtins.fromTOML (builtins.readFile (root + "/Cargo.lock"));
@@ -52,6 +54,6 @@ inRoot {
     manifest = root + "/crates/${name}/Cargo.toml";
     source = root + "/crates/${name}/src";
     program = name;
-    inherit destination;
+    inherit destination features;
   };
 }

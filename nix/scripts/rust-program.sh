@@ -24,7 +24,7 @@ directory = "/build/vendor"
 rustflags = ["-C", "target-feature=+crt-static", "--remap-path-prefix", "/build=/"]
 EOF
 export CARGO_HOME=/build/scratch/cargo
-cargo build --release --offline --target x86_64-unknown-linux-gnu
+cargo build --release --offline --target x86_64-unknown-linux-gnu --features "${features:-}"
 mkdir -p "$out/$destination"
 cp "target/x86_64-unknown-linux-gnu/release/$program" "$out/$destination/"
 "$out/$destination/$program" --version

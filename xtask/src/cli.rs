@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use comfy_image::compression::Compression;
 use factory_model::cuda::CudaArchitecture;
 use factory_model::layer;
 use factory_verify::engine::EngineKind;
@@ -390,6 +391,10 @@ pub struct PushArgs {
     /// Repository to push to [default tag: the image's own]
     #[arg(long, value_name = "HOST/NAME[:TAG]")]
     pub to: String,
+    /// What blobs are compressed with: `gzip` for engines that do not read zstd, such as
+    /// docker before 23
+    #[arg(long, value_enum, default_value = "zstd")]
+    pub compression: PushCompression,
     /// Take blobs from this repository of the same registry instead of sending them; those that
     /// were pushed to from here are known
     #[arg(long, value_name = "HOST/NAME")]
@@ -400,6 +405,29 @@ pub struct PushArgs {
     /// Attach the report to what the tag or digest of `--to` is, and build and push nothing
     #[arg(long, requires = "report")]
     pub report_only: bool,
+}
+
+/// What the blobs of a push are compressed with. Level and encoder are fixed, and with them the
+/// digests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PushCompression {
+    /// Zstandard, level 3
+    Zstd,
+    /// gzip, level 6
+    Gzip,
+    /// Nothing: a blob is its tar, and its digest the diff_id
+    None,
+}
+
+impl PushCompression {
+    /// The encoding, where there is one.
+    pub(crate) fn encoder(self) -> Option<Compression> {
+        match self {
+            Self::Zstd => Some(Compression::Zstd),
+            Self::Gzip => Some(Compression::Gzip),
+            Self::None => None,
+        }
+    }
 }
 
 /// Arguments of `carry`.

@@ -13,6 +13,7 @@ pub mod exit;
 mod interruptible;
 mod loading;
 mod lock_diff;
+mod outgoing;
 mod pulling;
 mod realize;
 mod removal;

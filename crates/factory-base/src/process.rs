@@ -70,6 +70,38 @@ pub fn feed(
     fed
 }
 
+/// Runs a program whose stdout goes to `out` as it comes. When `out` takes no more, the
+/// program is ended.
+///
+/// # Errors
+/// The program is missing, ends with a status other than 0, or `out` fails.
+pub fn produce(cmd: Cmd<'_>, out: &mut dyn Write) -> Result<()> {
+    let text = cmd.to_string();
+    let mut command: Command = cmd.into();
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = spawn(&mut command, &text)?;
+    let mut stdout = child.stdout.take().context("child without stdout")?;
+    let stderr = child.stderr.take().context("child without stderr")?;
+    let stderr = std::thread::spawn(move || {
+        let lines = BufReader::new(stderr).lines();
+        lines.map_while(Result::ok).collect::<Vec<String>>()
+    });
+    let copied = io::copy(&mut stdout, out);
+    if copied.is_err() {
+        child.kill()?;
+    }
+    drop(stdout);
+    let status = child.wait()?;
+    let lines = stderr
+        .join()
+        .map_err(|_| anyhow::anyhow!("the reader of `{text}` panicked"))?;
+    copied?;
+    finish(&text, status, &lines)
+}
+
 /// Runs a program that may take hours: `on_line` gets each line of stderr, and `None`
 /// several times a second for whatever is drawn. A user who asks to stop ends the program
 /// with SIGINT, and its last words are still read.

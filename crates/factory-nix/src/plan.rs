@@ -38,6 +38,8 @@ pub struct LayerPlan {
     pub spec: Derivation,
     /// The image (JSON file) of layers 01 to this one.
     pub image: Derivation,
+    /// What the blobs of this layer are for a registry (JSON file), by the encoding's name.
+    pub encoded: BTreeMap<String, Derivation>,
 }
 
 /// A derivation and the path of its `out` output.
@@ -83,9 +85,11 @@ impl Plan {
 
     /// Every derivation of the plan.
     pub fn derivations(&self) -> impl Iterator<Item = &Derivation> {
-        self.layers
-            .iter()
-            .flat_map(|layer| [&layer.spec, &layer.image])
+        self.layers.iter().flat_map(|layer| {
+            [&layer.spec, &layer.image]
+                .into_iter()
+                .chain(layer.encoded.values())
+        })
     }
 
     /// The spec derivations in order, for [`super::Graph::layers`].
@@ -183,7 +187,7 @@ impl Nix {
             .as_deref()
             .map(|root| root.display().to_string());
         let key = [
-            "plan 1",
+            "plan 2",
             &commit,
             variant,
             &serde_json::to_string(architectures)?,
@@ -286,6 +290,7 @@ mod tests {
             name: name.parse().unwrap(),
             spec: derivation(&format!("{name}-spec")),
             image: derivation(&format!("{name}-image")),
+            encoded: BTreeMap::from([("zstd".to_owned(), derivation(&format!("{name}-zstd")))]),
         });
         Plan {
             variant: "slim".to_owned(),

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use anyhow::Result;
-use comfy_image::image::{Image, ImageLayer};
-use comfy_image::layer::Blob;
+use comfy_image::compression::Compression;
+use comfy_image::image::Document;
 use comfy_image::stream::Plan;
 use comfy_image::{Digest, Reference};
 
@@ -13,7 +13,7 @@ use crate::cli::PushArgs;
 use crate::ctx::Ctx;
 use crate::document::{self, Attached, Pushed, PushedImage};
 use crate::exit::from_image;
-use crate::interruptible::Interruptible;
+use crate::outgoing::{Outgoing, OutgoingBlob};
 use crate::realize::{self, Realized};
 use crate::select;
 use crate::siblings::Siblings;
@@ -57,9 +57,9 @@ pub(super) fn run(ctx: &Ctx, args: &PushArgs) -> Result<()> {
         let realized = realize::realize(ctx, selection)?;
         let tag = tag.as_deref().unwrap_or(realized.image.reference.tag());
         let reference = format!("{repository}:{tag}");
-        let mut pushed = push(ctx, &registry, &realized, tag, reference)?;
+        let compression = args.compression.encoder();
+        let (mut pushed, manifest) = push(ctx, &registry, &realized, compression, tag, reference)?;
         if let (Some(report), true) = (&report, index + 1 == layers.len()) {
-            let manifest = &realized.image.manifest;
             let digest =
                 registry.attach(&manifest.digest, manifest.size_bytes, REPORT_TYPE, report)?;
             pushed.report_digest = Some(digest.to_string());
@@ -110,25 +110,29 @@ fn push(
     ctx: &Ctx,
     registry: &Registry<'_>,
     realized: &Realized,
+    compression: Option<Compression>,
     tag: &str,
     reference: String,
-) -> Result<PushedImage> {
+) -> Result<(PushedImage, Document)> {
     let start = Instant::now();
+    let outgoing = Outgoing::of(ctx, realized, compression)?;
     let before = registry.traffic();
-    let image = &realized.image;
-    let already = registry.has_manifest(tag, &image.manifest.digest)?;
+    let manifest = outgoing.manifest;
+    let already = registry.has_manifest(tag, &manifest.digest)?;
     let mut n_blobs_sent = 0;
     if !already {
-        let missing = missing(registry, image)?;
+        let missing = missing(registry, outgoing.blobs)?;
         n_blobs_sent = missing.len();
         send(ctx, registry, realized, &missing, &reference)?;
-        registry.push_small(&image.config.digest, image.config.json.as_bytes())?;
-        registry.push_manifest(tag, &image.manifest.json)?;
+        let config = &realized.image.config;
+        registry.push_small(&config.digest, config.json.as_bytes())?;
+        registry.push_manifest(tag, &manifest.json)?;
     }
     let after = registry.traffic();
     let pushed = PushedImage {
         reference,
-        manifest_digest: image.manifest.digest.to_string(),
+        manifest_digest: manifest.digest.to_string(),
+        config_digest: realized.image.config.digest.to_string(),
         already,
         n_blobs_sent,
         blob_bytes_sent: after.blob_bytes - before.blob_bytes,
@@ -142,78 +146,72 @@ fn push(
             format!("{} is there already", pushed.reference)
         } else {
             format!(
-                "{}, {} sent in {}",
+                "{}, {} sent in {}; {}",
                 pushed.reference,
                 text::bytes(pushed.blob_bytes_sent),
-                text::elapsed(start.elapsed())
+                text::elapsed(start.elapsed()),
+                readers(compression)
             )
         },
     );
-    Ok(pushed)
+    Ok((pushed, manifest))
 }
 
-/// A blob that the repository lacks, and where its bytes are.
-struct Missing<'i> {
-    layer: &'i ImageLayer,
-    number: usize,
-    blob: &'i Blob,
+/// What an engine must be able to read.
+fn readers(compression: Option<Compression>) -> &'static str {
+    match compression {
+        Some(Compression::Zstd) => {
+            "engines must read zstd: docker from 23, containerd from 1.5, any podman of today"
+        }
+        Some(Compression::Gzip) => "every engine reads it",
+        None => "every engine reads it, and nothing is compressed",
+    }
 }
 
-fn missing<'i>(registry: &Registry<'_>, image: &'i Image) -> Result<Vec<Missing<'i>>> {
+/// Those that the registry lacks, each once.
+fn missing<'i>(
+    registry: &Registry<'_>,
+    blobs: Vec<OutgoingBlob<'i>>,
+) -> Result<Vec<OutgoingBlob<'i>>> {
     let mut seen: BTreeSet<Digest> = BTreeSet::new();
-    let blobs: Vec<Missing<'i>> = image
-        .layers
-        .iter()
-        .flat_map(|layer| {
-            layer
-                .blobs
-                .iter()
-                .enumerate()
-                .map(move |(number, blob)| Missing {
-                    layer,
-                    number,
-                    blob,
-                })
-        })
-        .filter(|missing| seen.insert(missing.blob.diff_id))
-        .collect();
+    let mut blobs = blobs;
+    blobs.retain(|blob| seen.insert(blob.digest));
     let mut present = BTreeSet::new();
     for_each(
         &blobs,
         CONNECTIONS,
         |asked| {
-            let digest = &asked.blob.diff_id;
+            let digest = &asked.digest;
             Ok::<_, anyhow::Error>(registry.has_blob(digest)? || registry.mount_blob(digest)?)
         },
         |asked, has| {
             if has? {
-                present.insert(asked.blob.diff_id);
+                present.insert(asked.digest);
             }
             Ok(())
         },
     )?;
-    Ok(blobs
-        .into_iter()
-        .filter(|asked| !present.contains(&asked.blob.diff_id))
-        .collect())
+    blobs.retain(|blob| !present.contains(&blob.digest));
+    Ok(blobs)
 }
 
 fn send(
     ctx: &Ctx,
     registry: &Registry<'_>,
     realized: &Realized,
-    missing: &[Missing<'_>],
+    missing: &[OutgoingBlob<'_>],
     reference: &str,
 ) -> Result<()> {
     if missing.is_empty() {
         return Ok(());
     }
-    let size_bytes = missing.iter().map(|missing| missing.blob.size_bytes).sum();
+    let size_bytes = missing.iter().map(|blob| blob.size_bytes).sum();
     let transfer = Transfer::start(&ctx.ui, "Pushing", reference, size_bytes);
     let store_root = realized.nix.store_root();
     // One listing of a layer's trees serves all of its blobs.
     let mut plans = BTreeMap::new();
-    for Missing { layer, .. } in missing {
+    for blob in missing.iter().filter(|blob| blob.needs_plan()) {
+        let layer = blob.layer;
         if !plans.contains_key(&layer.name) {
             let plan = Plan::open(&layer.name, &layer.blobs, store_root).map_err(from_image)?;
             plans.insert(&layer.name, plan);
@@ -222,20 +220,11 @@ fn send(
     let sent = for_each(
         missing,
         CONNECTIONS,
-        |Missing {
-             layer,
-             number,
-             blob,
-         }| {
-            let plan = &plans[&layer.name];
-            registry.push_blob(&blob.diff_id, blob.size_bytes, &|out| {
-                let mut out = Interruptible {
-                    cancel: ctx,
-                    inner: out,
-                };
-                let progress = |n_bytes| transfer.advance(n_bytes);
-                plan.write_blob(*number, blob, &mut out, &progress)
-                    .map_err(from_image)
+        |blob| {
+            let plan = plans.get(&blob.layer.name);
+            let progress = |n_bytes| transfer.advance(n_bytes);
+            registry.push_blob(&blob.digest, blob.size_bytes, &|out| {
+                blob.write(ctx, store_root, plan, out, &progress)
             })
         },
         |_, result| result,

@@ -116,8 +116,10 @@ impl Document for Pushed {
 pub struct PushedImage {
     /// Repository and tag.
     pub reference: String,
-    /// Digest of the image manifest.
+    /// Digest of the image manifest: of these blobs, compressed as they are.
     pub manifest_digest: String,
+    /// Digest of the image configuration, the same for every compression.
+    pub config_digest: String,
     /// The tag was this very image.
     pub already: bool,
     /// Blobs that the registry lacked.

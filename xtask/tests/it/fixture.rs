@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
 
 use comfy_image::image::{ImageRequest, assemble};
 use comfy_image::layer::LayerRequest;
@@ -201,7 +202,12 @@ impl Checkout {
             let file = self.directory.path().join(format!("{name}.json"));
             fs_err::write(&file, logical(&serde_json::to_string(&spec).unwrap())).unwrap();
             fs_err::copy(&file, self.path_of(&format!("documents/{name}-spec.json"))).unwrap();
-            specs.push(physical(&self.store_add(&file)));
+            let spec = self.store_add(&file);
+            for compression in ["gzip", "zstd"] {
+                let out = self.path_of(&format!("documents/{name}-{compression}.json"));
+                describe(&spec, compression, &out);
+            }
+            specs.push(physical(&spec));
             let request: ImageRequest = serde_json::from_value(serde_json::json!({
                 "schema_version": 1,
                 "name": "xtask-fixture",
@@ -286,4 +292,53 @@ fn filter_word(word: &str) -> String {
         }
         _ => word.to_owned(),
     }
+}
+
+/// Computes what the blobs of a layer are for a registry, as the derivation of the factory does.
+fn describe(spec: &str, compression: &str, out: &Path) {
+    let mut command = Command::new(encoder());
+    command
+        .args([
+            "compress",
+            "--spec",
+            spec,
+            "--compression",
+            compression,
+            "--out",
+        ])
+        .arg(out);
+    if let Some(root) = known_nix().unwrap().store_root() {
+        command.arg("--store-root").arg(root);
+    }
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+}
+
+/// The image tool with its encoders, as `nix/default.nix` builds it; here cargo does.
+fn encoder() -> &'static Path {
+    static ENCODER: OnceLock<PathBuf> = OnceLock::new();
+    ENCODER.get_or_init(|| {
+        let output = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+            .args([
+                "build",
+                "--locked",
+                "--package",
+                "comfy-image",
+                "--bin",
+                "comfy-image",
+            ])
+            .args(["--features", "encode", "--message-format", "json"])
+            .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{said}");
+        let messages = String::from_utf8(output.stdout).unwrap();
+        let executable = messages.lines().find_map(|line| {
+            let message: serde_json::Value = serde_json::from_str(line).ok()?;
+            Some(PathBuf::from(message["executable"].as_str()?))
+        });
+        executable.expect("cargo names what it built")
+    })
 }

@@ -18,7 +18,7 @@ pub(crate) fn alone() -> MutexGuard<'static, ()> {
     ENGINES.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn engines() -> impl Iterator<Item = EngineKind> {
+pub(crate) fn engines() -> impl Iterator<Item = EngineKind> {
     EngineKind::ALL.into_iter().filter(|kind| {
         let answers = Engine::require(*kind).is_ok();
         if !answers {

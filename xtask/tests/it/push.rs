@@ -1,16 +1,18 @@
 //! `push`: against a registry of our own that asks for a token, and against Debian's.
 
-use std::collections::BTreeMap;
-use std::io::Write as _;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{Read as _, Write as _};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 
 use comfy_image::Digest;
 use factory_base::error;
+use factory_verify::engine::EngineKind;
 use oci_registry::Registry;
 
 use crate::fixture::Checkout;
+use crate::load::{alone, engines};
 use crate::server::{Reply, Request, Server};
 use crate::skips::skip;
 use crate::support::Sandbox;
@@ -420,6 +422,108 @@ fn ok_push_twice_to_a_real_registry() {
     );
 
     attaches_only(&checkout, &to, report, image);
+}
+
+/// Each form of the blobs, as engines read it; the image is the same one in all of them.
+#[test]
+fn ok_engines_pull_what_was_compressed() {
+    let Some(checkout) = Checkout::new() else {
+        return;
+    };
+    let directory = tempfile::tempdir().unwrap();
+    let Some(registry) = Debian::start(directory.path()) else {
+        skip("no `docker-registry` on PATH");
+        return;
+    };
+    let _alone = alone();
+    let mut manifests = BTreeSet::new();
+    for (compression, media_type) in [
+        ("zstd", "application/vnd.oci.image.layer.v1.tar+zstd"),
+        ("gzip", "application/vnd.oci.image.layer.v1.tar+gzip"),
+        ("none", "application/vnd.oci.image.layer.v1.tar"),
+    ] {
+        let to = format!("{}/me/{compression}:1", registry.host);
+        let arguments = [
+            "push",
+            "02",
+            "--to",
+            &to,
+            "--compression",
+            compression,
+            "--json",
+        ];
+        let ran = checkout.run(&arguments).ok();
+        assert!(ran.stderr.contains("reads it") || ran.stderr.contains("must read zstd"));
+        let image = ran.json()["images"][0].clone();
+        assert_eq!(image["n_blobs_sent"], 2, "{image}");
+        assert_eq!(
+            image["n_blobs_mounted"], 0,
+            "other blobs than those of before"
+        );
+        assert!(manifests.insert(image["manifest_digest"].to_string()));
+        let manifest = manifest_of(&registry, compression);
+        for layer in manifest["layers"].as_array().unwrap() {
+            assert_eq!(layer["mediaType"], media_type);
+        }
+        let config = image["config_digest"].as_str().unwrap();
+        assert_eq!(manifest["config"]["digest"], config);
+        for kind in engines() {
+            if kind == EngineKind::Docker && compression == "zstd" && !docker_reads_zstd() {
+                continue;
+            }
+            assert_eq!(pulled(kind, &to), config, "{kind:?} {compression}");
+        }
+    }
+}
+
+fn manifest_of(registry: &Debian, name: &str) -> serde_json::Value {
+    let mut connection = std::net::TcpStream::connect(&registry.host).unwrap();
+    let accept = "application/vnd.oci.image.manifest.v1+json";
+    write!(
+        connection,
+        "GET /v2/me/{name}/manifests/1 HTTP/1.0\r\nAccept: {accept}\r\n\r\n"
+    )
+    .unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).unwrap();
+    let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+    serde_json::from_str(body).unwrap()
+}
+
+/// The ID of an image that an engine pulls anew; it is removed again.
+fn pulled(kind: EngineKind, reference: &str) -> String {
+    let run = |arguments: &[&str]| {
+        let output = Command::new(kind.program())
+            .args(arguments)
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{said}");
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    };
+    let mut pull = vec!["pull", "--quiet"];
+    if kind == EngineKind::Podman {
+        pull.push("--tls-verify=false");
+    }
+    pull.push(reference);
+    run(&pull);
+    let id = run(&["image", "inspect", "--format", "{{.Id}}", reference]);
+    run(&["rmi", reference]);
+    format!("sha256:{}", id.trim_start_matches("sha256:"))
+}
+
+/// Docker does from version 23.
+fn docker_reads_zstd() -> bool {
+    let output = Command::new("docker")
+        .args(["version", "--format", "{{.Server.Version}}"])
+        .output()
+        .unwrap();
+    let version = String::from_utf8(output.stdout).unwrap();
+    let major = version
+        .split('.')
+        .next()
+        .and_then(|major| major.parse().ok());
+    major.is_some_and(|major: u32| major >= 23)
 }
 
 /// Elsewhere, after a test on a GPU: nothing is built, and the subject is the tag's image.
