@@ -133,8 +133,13 @@ fn ok_skopeo_copies_it() {
     };
     let mut serving = Serving::start(&checkout, &["2"], 1);
     let to = checkout.root().join("copied");
+    // Else a user without a runtime directory is led to one of root's.
+    let logins = checkout.root().join("auth.json");
+    fs_err::write(&logins, "{}").unwrap();
     let output = Command::new("skopeo")
         .args(["copy", "--insecure-policy", "--src-tls-verify=false"])
+        .arg("--authfile")
+        .arg(&logins)
         .arg(format!("docker://{}", serving.references[0]))
         .arg(format!("dir:{}", to.display()))
         .output();
