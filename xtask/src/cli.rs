@@ -287,18 +287,9 @@ pub struct BuildFinalArgs {
     /// Build only; do not load the image into a container engine
     #[arg(long)]
     pub no_load: bool,
-    /// Container engine to load into [default: the first that answers]
-    #[arg(long, value_name = "docker|podman", hide_possible_values = true)]
-    pub engine: Option<EngineName>,
-    /// Let the engine pull what it lacks, give it the whole archive, or find out which it can
-    #[arg(
-        long,
-        value_enum,
-        default_value_t,
-        value_name = "auto|pull|archive",
-        hide_possible_values = true
-    )]
-    pub via: Via,
+    /// Where it is loaded, and how
+    #[command(flatten)]
+    pub into: LoadInto,
     /// How to build
     #[command(flatten)]
     pub build: HowToBuild,
@@ -330,6 +321,14 @@ pub struct LoadArgs {
     /// The variant
     #[command(flatten)]
     pub variant: VariantArgs,
+    /// Where it is loaded, and how
+    #[command(flatten)]
+    pub into: LoadInto,
+}
+
+/// The engine that an image is loaded into, and the way there.
+#[derive(Debug, Args)]
+pub struct LoadInto {
     /// Container engine to load into [default: the first that answers]
     #[arg(long, value_name = "docker|podman", hide_possible_values = true)]
     pub engine: Option<EngineName>,

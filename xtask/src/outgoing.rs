@@ -4,7 +4,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use comfy_image::compression::{CompressedLayer, Compression};
 use comfy_image::image::{Document, ImageLayer};
 use comfy_image::layer::Blob;
@@ -29,7 +29,6 @@ pub(crate) struct Outgoing<'i> {
 }
 
 /// One blob, and how its bytes are made.
-#[derive(Clone)]
 pub(crate) struct OutgoingBlob<'i> {
     /// What the registry knows it by.
     pub(crate) digest: Digest,
@@ -41,7 +40,6 @@ pub(crate) struct OutgoingBlob<'i> {
     encoding: Option<Encoding>,
 }
 
-#[derive(Clone)]
 struct Encoding {
     compression: Compression,
     encoder: PathBuf,
@@ -131,12 +129,7 @@ impl OutgoingBlob<'_> {
             };
             return self.encode(encoding, store_root, &mut out);
         }
-        let plan = match plan {
-            Some(plan) => plan,
-            None => {
-                &Plan::open(&self.layer.name, &self.layer.blobs, store_root).map_err(from_image)?
-            }
-        };
+        let plan = plan.context("a blob that is not encoded comes without its layer's plan")?;
         plan.write_blob(self.number, self.blob, &mut out, progress)
             .map_err(from_image)
     }

@@ -18,7 +18,7 @@ pub(super) fn run(ctx: &Ctx, args: &BuildFinalArgs) -> Result<()> {
         return dry_run::run(ctx, &selection);
     }
     // An engine that was asked for by name is checked before hours of building.
-    let engine = match (args.no_load, args.engine) {
+    let engine = match (args.no_load, args.into.engine) {
         (true, _) => None,
         (false, Some(kind)) => Some(Engine::require(kind.into())?),
         (false, None) => Engine::first()?,
@@ -29,7 +29,7 @@ pub(super) fn run(ctx: &Ctx, args: &BuildFinalArgs) -> Result<()> {
     }
     let loaded = engine
         .as_ref()
-        .map(|engine| loading::load_via(ctx, engine, &realized, args.via))
+        .map(|engine| loading::load_via(ctx, engine, &realized, args.into.via))
         .transpose()?;
     if loaded.is_none() && !args.no_load {
         let variant = realized.selection.variant.arguments();

@@ -12,7 +12,7 @@ use factory_verify::engine::Engine;
 
 pub(super) fn run(ctx: &Ctx, args: &LoadArgs) -> Result<()> {
     let selection = realize::selection(ctx, &args.variant, &args.layer, None)?;
-    let engine = match args.engine {
+    let engine = match args.into.engine {
         Some(kind) => Engine::require(kind.into())?,
         None => Engine::first()?.ok_or_else(|| {
             error::environment(
@@ -22,7 +22,7 @@ pub(super) fn run(ctx: &Ctx, args: &LoadArgs) -> Result<()> {
         })?,
     };
     let realized = realize::realize(ctx, selection)?;
-    let loaded = loading::load_via(ctx, &engine, &realized, args.via)?;
+    let loaded = loading::load_via(ctx, &engine, &realized, args.into.via)?;
     let image = &realized.image;
     if !ctx.json {
         ctx.ui.data(image.reference.to_string())?;
