@@ -182,6 +182,15 @@ pub enum Command {
     /// Example: `cargo xtask stream | docker load`
     #[command(verbatim_doc_comment)]
     Stream(StreamArgs),
+    /// Write a list of everything in the image, with hashes and licences
+    ///
+    /// Reads the locks, and the metadata of built packages for their licences; builds nothing.
+    /// The list is a document of SPDX 2.3 or CycloneDX 1.6, and the same bytes for the same
+    /// locks. A push attaches both; `docs/origin.md` says what can be done with them.
+    ///
+    /// Example: `cargo xtask sbom --variant slim --format cyclonedx --output slim.cdx.json`
+    #[command(verbatim_doc_comment)]
+    Sbom(SbomArgs),
     /// Resolve the lists again and write the locks
     ///
     /// Reads `package-lists/`, and writes `package-lists/locks/`. Versions that are locked
@@ -490,6 +499,33 @@ pub struct ServeArgs {
     /// Ask for a login of this file, as `htpasswd -B` writes it
     #[arg(long, value_name = "FILE")]
     pub auth: Option<PathBuf>,
+}
+
+/// Arguments of `sbom`.
+#[derive(Debug, Args)]
+pub struct SbomArgs {
+    /// List the image up to this layer
+    #[arg(default_value = layer::LAST)]
+    pub layer: String,
+    /// The variant
+    #[command(flatten)]
+    pub variant: VariantArgs,
+    /// The form of the list
+    #[arg(long, value_enum, default_value_t)]
+    pub format: SbomFormat,
+    /// Write it to a file instead of stdout
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// The form of a list of everything in an image.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum SbomFormat {
+    /// SPDX 2.3, JSON
+    #[default]
+    Spdx,
+    /// CycloneDX 1.6, JSON
+    Cyclonedx,
 }
 
 /// Arguments of `stream`.

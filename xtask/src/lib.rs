@@ -11,6 +11,7 @@ mod dry_run;
 mod estimate;
 pub mod exit;
 mod interruptible;
+mod inventory;
 mod loading;
 mod lock_diff;
 mod outgoing;

@@ -10,6 +10,7 @@ mod fetch;
 mod load;
 mod push;
 mod run;
+mod sbom;
 mod serve;
 mod status;
 mod stream;
@@ -33,6 +34,7 @@ pub fn run(ctx: &Ctx, command: Command) -> Result<()> {
         Command::Load(args) => load::run(ctx, &args),
         Command::Push(args) => push::run(ctx, &args),
         Command::Run(args) => run::run(ctx, &args),
+        Command::Sbom(args) => sbom::run(ctx, &args),
         Command::Serve(args) => serve::run(ctx, &args),
         Command::Stream(args) => stream::run(ctx, &args),
         Command::UpdateLocks(args) => update_locks::run(ctx, &args),

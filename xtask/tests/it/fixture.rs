@@ -183,6 +183,12 @@ impl Checkout {
         );
     }
 
+    /// The locks that a list of the image is made of.
+    pub(crate) fn write_locks(&self) {
+        self.write_python_lock();
+        self.write("package-lists/locks/sources.toml", "schema_version = 1\n");
+    }
+
     /// Writes the documents that the image tool would write: the sandbox has only a shell.
     pub(crate) fn write_layers(&self, content: &str) {
         let mut specs = Vec::new();

@@ -26,6 +26,7 @@ mod provide;
 mod push;
 mod record;
 mod run;
+mod sbom;
 mod serve;
 mod server;
 mod skips;

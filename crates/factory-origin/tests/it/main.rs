@@ -1,0 +1,4 @@
+//! Tests of whole documents.
+#![cfg(test)]
+
+mod golden;
