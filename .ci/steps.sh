@@ -125,6 +125,13 @@ step_tools() {
             --requirement .ci/requirements.txt
         touch "$work/venv/done"
     fi
+    if ! [[ $work/validators/done -nt .ci/validators.txt ]]; then
+        rm -rf "$work/validators"
+        python3 -m venv "$work/validators"
+        "$work/validators/bin/pip" install --quiet --require-hashes --only-binary :all: \
+            --requirement .ci/validators.txt
+        touch "$work/validators/done"
+    fi
     cargo install --quiet --locked --root "$work/cargo" nixfmt_rs@0.5.3 deadnix@1.3.1
 }
 
@@ -178,6 +185,18 @@ step_image() { cargo xtask build-final --variant "$variant" --engine podman; }
 step_verify() {
     cargo xtask verify --variant "$variant" --runtime podman --gpu off \
         --report "$work/verify.json" --junit "$work/verify.xml"
+}
+
+# Bills of materials, as SPDX's and CycloneDX's own validators see them: those of the fixture
+# that has one of everything, and of real images, built or not.
+step_sbom() {
+    local of files=(crates/factory-origin/tests/golden/*.json)
+    for of in "$variant" megapak; do
+        cargo xtask sbom --variant "$of" --format spdx --output "$work/$of.spdx.json"
+        cargo xtask sbom --variant "$of" --format cyclonedx --output "$work/$of.cdx.json"
+        files+=("$work/$of.spdx.json" "$work/$of.cdx.json")
+    done
+    "$work/validators/bin/python" .ci/validate-sbom "${files[@]}"
 }
 
 # The unit tests of nix/, the fixtures of CUDA extensions and of builds in slices, `pip check`.
