@@ -13,7 +13,7 @@
 {
   # `05-pak3`.
   name,
-  # [ { package, path } ]
+  # [ { package, path, contains ? [ ] } ]
   trees,
 }:
 runCommand "layer${name}.json"

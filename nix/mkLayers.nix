@@ -2,8 +2,9 @@
   The layers of a variant by name, each with the image of it and those below. What a layer
   holds is what its lists ask for, unless `layers/NAME/layer.nix` says otherwise:
 
-  - `trees`: { below, name, variant } -> [ { package, path, byteCode ? none } ], what the layer
-    adds. `below` has the entries of each layer so far, by layer name.
+  - `trees`: { below, name, variant } -> [ { package, path, byteCode ? none, contains ? [ ] } ],
+    what the layer adds; `contains` names the packages of a tree that has several. `below` has
+    the entries of each layer so far, by layer name.
   - `config`: { name, variant } -> what it adds to the image configuration; `Env` and `Labels`
     merge.
 
@@ -47,7 +48,12 @@ let
   # Byte code follows what it was compiled from, so that both are in one blob.
   withByteCode =
     entry:
-    [ { inherit (entry) package path; } ]
+    [
+      {
+        inherit (entry) package path;
+        contains = entry.contains or [ ];
+      }
+    ]
     ++ (
       if entry ? byteCode then
         [

@@ -277,6 +277,18 @@ in
       treesOf own;
 
   /**
+    The entry of a Debian root of the image (`base`), with the packages that it adds to the
+    roots below it.
+  */
+  debianEntry = root: {
+    package = "debian-${root}";
+    path = "${debian.${root}}";
+    contains = map (package: "${package.name} ${package.version}") (
+      locks.debian.${layers.debianRoots.${root}}.package
+    );
+  };
+
+  /**
     Trees of the distributions of `pak3.nix`, `pak5.nix` and `pak7.nix`, by name.
   */
   packageSets = builtins.mapAttrs (

@@ -2,10 +2,7 @@
   trees =
     { name, variant, ... }:
     [
-      {
-        package = "debian-base";
-        path = "${variant.debian.base}";
-      }
+      (variant.debianEntry "base")
       {
         package = "layer-01-files";
         path = "${variant.fileTree "layer-01-files" ./root}";

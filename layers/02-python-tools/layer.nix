@@ -2,10 +2,7 @@
   trees =
     { name, variant, ... }:
     [
-      {
-        package = "debian-tools";
-        path = "${variant.debian.tools}";
-      }
+      (variant.debianEntry "tools")
       {
         package = "cpython ${variant.lock.python}";
         path = "${variant.interpreter}";

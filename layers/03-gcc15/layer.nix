@@ -2,10 +2,7 @@
   trees =
     { variant, ... }:
     [
-      {
-        package = "debian-gcc15";
-        path = "${variant.debian.gcc15}";
-      }
+      (variant.debianEntry "gcc15")
     ];
 
   config = _: {

@@ -10,10 +10,7 @@
         package = "comfy-start";
         path = "${variant.comfyStart}";
       }
-      {
-        package = "debian-app";
-        path = "${variant.debian.app}";
-      }
+      (variant.debianEntry "app")
       {
         package = "apt-sources";
         path = "${variant.aptSources}";

@@ -68,6 +68,7 @@ fn measure(
         trees: vec![TreeRef {
             package: "bench".to_owned(),
             path: tree.to_owned(),
+            contains: Vec::new(),
         }],
         partition: Partition {
             max_blobs: NonZeroUsize::MIN,

@@ -16,6 +16,7 @@ use crate::oci::{
 };
 use crate::overlap::{self, Replacement};
 use crate::parallel;
+use crate::record;
 use crate::schema::SchemaVersion;
 
 /// Asks for an image.
@@ -194,11 +195,12 @@ impl Image {
                 Error::invalid("compressed layer", reason)
             })?;
             let media_type = encoded.compression.media_type();
-            descriptors.extend(encoded.blobs.iter().map(|blob| Descriptor {
+            let blobs = layer.blobs.iter().zip(&encoded.blobs);
+            descriptors.extend(blobs.map(|(blob, encoded)| Descriptor {
                 media_type: media_type.to_owned(),
-                digest: blob.digest,
-                size: blob.size_bytes,
-                annotations: Default::default(),
+                digest: encoded.digest,
+                size: encoded.size_bytes,
+                annotations: record::annotations(&layer.name, blob),
                 platform: None,
             }));
         }
@@ -242,7 +244,7 @@ impl Image {
         if !self.config.is_sound() || !self.manifest.is_sound() {
             return wrong("the digest of the config or the manifest is not that of its text");
         }
-        let layers: Vec<Descriptor> = self.blobs().map(descriptor).collect();
+        let layers = descriptors(&self.layers);
         let manifest: Option<Manifest> = serde_json::from_str(&self.manifest.json).ok();
         let config: Option<oci::ConfigDiffIds> = serde_json::from_str(&self.config.json).ok();
         let agrees = manifest.is_some_and(|manifest| {
@@ -317,8 +319,7 @@ fn config(request: &ImageRequest, layers: &[ImageLayer]) -> ImageConfig {
 }
 
 fn manifest(config: &Document, layers: &[ImageLayer]) -> Manifest {
-    let blobs = layers.iter().flat_map(|layer| &layer.blobs);
-    manifest_of(config, blobs.map(descriptor).collect())
+    manifest_of(config, descriptors(layers))
 }
 
 fn manifest_of(config: &Document, layers: Vec<Descriptor>) -> Manifest {
@@ -336,14 +337,19 @@ fn manifest_of(config: &Document, layers: Vec<Descriptor>) -> Manifest {
     }
 }
 
-fn descriptor(blob: &Blob) -> Descriptor {
-    Descriptor {
+/// Describes the blobs of layers that are not compressed.
+fn descriptors(layers: &[ImageLayer]) -> Vec<Descriptor> {
+    let of = |layer: &ImageLayer, blob: &Blob| Descriptor {
         media_type: oci::LAYER_TAR.to_owned(),
         digest: blob.diff_id,
         size: blob.size_bytes,
-        annotations: Default::default(),
+        annotations: record::annotations(&layer.name, blob),
         platform: None,
-    }
+    };
+    let layers = layers.iter();
+    layers
+        .flat_map(|layer| layer.blobs.iter().map(move |blob| of(layer, blob)))
+        .collect()
 }
 
 /// Accepts the one notation of RFC 3339 that we write.

@@ -20,6 +20,9 @@ pub struct TreeRef {
     pub package: String,
     /// The tree, an absolute path.
     pub path: PathBuf,
+    /// Name and version of each package in it, for a tree that holds several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub contains: Vec<String>,
 }
 
 /// Asks for a layer.
@@ -84,11 +87,14 @@ pub struct PackageSize {
     pub n_files: u64,
     /// The sum of the sizes of the files.
     pub size_bytes: u64,
+    /// What it would take in a tar of its own: the size that a partition goes by.
+    #[serde(default)]
+    pub tar_bytes: u64,
 }
 
 impl TreeRef {
     /// The package's name, without its version.
-    pub(crate) fn name(&self) -> &str {
+    pub fn name(&self) -> &str {
         self.package.split(' ').next().unwrap_or_default()
     }
 }
@@ -118,7 +124,7 @@ pub(crate) fn count_packages(trees: &[TreeRef]) -> u64 {
 /// Refuses trees that are not named by a plain absolute path, or named twice.
 pub(crate) fn check_trees<'a>(trees: impl IntoIterator<Item = &'a TreeRef>) -> Result<(), Error> {
     let mut seen = BTreeSet::new();
-    for TreeRef { package, path } in trees {
+    for TreeRef { package, path, .. } in trees {
         let is_plain = path.is_absolute()
             && path
                 .components()

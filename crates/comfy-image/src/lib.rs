@@ -29,6 +29,7 @@ pub mod name;
 pub mod oci;
 #[cfg(feature = "encode")]
 pub mod recipe;
+pub mod record;
 pub mod schema;
 pub mod spec;
 pub mod stream;

@@ -28,7 +28,7 @@ impl Partition {
     /// Trees of one package stay together. A package that comes, goes or changes is the only
     /// one to move, but for one other at most: the smallest that has a blob of its own, or the
     /// largest that has none.
-    pub(crate) fn assign(&self, trees: &[(&str, u64)]) -> Vec<usize> {
+    pub fn assign(&self, trees: &[(&str, u64)]) -> Vec<usize> {
         let mut package_bytes: BTreeMap<&str, u64> = BTreeMap::new();
         for (name, n_bytes) in trees {
             *package_bytes.entry(name).or_default() += n_bytes;

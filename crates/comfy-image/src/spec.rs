@@ -5,7 +5,9 @@ use std::path::Path;
 
 use crate::blob::LayerPlan;
 use crate::error::Error;
-use crate::layer::{Blob, LayerRequest, LayerSpec, PackageSize, check_trees, count_packages};
+use crate::layer::{
+    Blob, LayerRequest, LayerSpec, PackageSize, TreeRef, check_trees, count_packages,
+};
 use crate::merge;
 use crate::parallel;
 use crate::schema::SchemaVersion;
@@ -20,7 +22,7 @@ pub fn build_spec(
     check_trees(&request.trees)?;
     let contents = parallel::map(&request.trees, jobs, |_, tree| tree::read(tree, store_root))?;
     let packages = package_sizes(request, &contents);
-    let assignment = assign(request, &contents);
+    let assignment = assign(request, &packages);
     let plan = LayerPlan::new(
         &request.name,
         &request.trees,
@@ -50,23 +52,19 @@ fn package_sizes(request: &LayerRequest, contents: &[Entries]) -> Vec<PackageSiz
             path: tree.path.clone(),
             n_files: entries.values().filter(|entry| entry.is_file()).count() as u64,
             size_bytes: entries.values().map(tree::Entry::content_bytes).sum(),
+            tar_bytes: entries
+                .iter()
+                .map(|(path, entry)| merge::tar_bytes(path, entry))
+                .sum(),
         })
         .collect()
 }
 
 /// Gives the number of its blob to each tree.
-fn assign(request: &LayerRequest, contents: &[Entries]) -> Vec<usize> {
-    let n_bytes = |entries: &Entries| {
-        entries
-            .iter()
-            .map(|(path, entry)| merge::tar_bytes(path, entry))
-            .sum()
-    };
-    let sizes: Vec<(&str, u64)> = request
-        .trees
-        .iter()
-        .zip(contents)
-        .map(|(tree, entries)| (tree.name(), n_bytes(entries)))
+fn assign(request: &LayerRequest, packages: &[PackageSize]) -> Vec<usize> {
+    let names = request.trees.iter().map(TreeRef::name);
+    let sizes: Vec<(&str, u64)> = names
+        .zip(packages.iter().map(|package| package.tar_bytes))
         .collect();
     request.partition.assign(&sizes)
 }

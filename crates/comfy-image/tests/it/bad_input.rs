@@ -76,6 +76,7 @@ fn err_not_a_tree() {
     missing.trees = vec![TreeRef {
         package: "gone".to_owned(),
         path: store.path().join("gone"),
+        contains: Vec::new(),
     }];
     let error = build_spec(&missing, NonZeroUsize::MIN, None).unwrap_err();
     assert_eq!(error.exit_code(), 3);
@@ -92,6 +93,7 @@ fn err_tree_paths() {
         bad.trees = vec![TreeRef {
             package: "p".to_owned(),
             path: path.into(),
+            contains: Vec::new(),
         }];
         let error = build_spec(&bad, NonZeroUsize::MIN, None).unwrap_err();
         assert!(matches!(error, Error::Invalid { .. }), "{error}");

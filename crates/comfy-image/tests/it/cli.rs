@@ -89,7 +89,7 @@ fn ok_from_request_to_archive() {
     reference  boot:1
     size       0.0 MB
     image ID   sha256:685ba08347742e92d5909451a43ecda50385c239cbd6c3e977546b170609d2dd
-    manifest   sha256:2307b71ae58d92a8216d7c494eba01e6dc282318741101244a3567c2ca41ca56
+    manifest   sha256:2075e0f5a196d7ece261929c6be53525676755d34ebdaea38c3ff8a55e44f3ae
     --- stderr
     ");
     insta::assert_snapshot!(report(&store, &run(&store, &["inspect", "--json", "--image", "image.json"])), @r#"
@@ -113,7 +113,7 @@ fn ok_from_request_to_archive() {
           "size_bytes": 3584
         }
       ],
-      "manifest_digest": "sha256:2307b71ae58d92a8216d7c494eba01e6dc282318741101244a3567c2ca41ca56",
+      "manifest_digest": "sha256:2075e0f5a196d7ece261929c6be53525676755d34ebdaea38c3ff8a55e44f3ae",
       "reference": "boot:1",
       "schema_version": 1,
       "size_bytes": 3584
@@ -159,7 +159,7 @@ fn ok_from_request_to_archive() {
     insta::assert_snapshot!(report(&store, &run(&store, &["check", "--layout", "layout"])), @"
     status: 0
     --- stdout
-    layout: 1 image(s), 3 blobs, 4253 bytes, all sound
+    layout: 1 image(s), 3 blobs, 4439 bytes, all sound
     --- stderr
     ");
 }

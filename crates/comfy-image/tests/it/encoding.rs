@@ -7,6 +7,7 @@ use std::process::{Command, Output, Stdio};
 use comfy_image::Digest;
 use comfy_image::compression::CompressedLayer;
 use comfy_image::layer::LayerSpec;
+use comfy_image::record;
 
 use crate::fixture::{Store, spec};
 
@@ -114,6 +115,11 @@ fn ok_the_manifest_of_encoded_blobs() {
             "mediaType": "application/vnd.oci.image.layer.v1.tar+zstd",
             "digest": zstd.blobs[0].digest,
             "size": zstd.blobs[0].size_bytes,
+            "annotations": {
+                record::LAYER: spec.name.to_string(),
+                record::PACKAGES: record::packages(&spec.blobs[0].trees).join("\n"),
+                record::INPUTS: record::inputs(&spec.blobs[0].trees).to_string(),
+            },
         }])
     );
 }

@@ -140,6 +140,7 @@ impl Tree {
         TreeRef {
             package: self.package.clone(),
             path: self.path.clone(),
+            contains: Vec::new(),
         }
     }
 }

@@ -49,9 +49,9 @@ fn ok_every_digest() {
     base     sha256:732f52d1d7250dbc19f305bef15dd8d1e02b0f1680eb57a50707820e6ec96274
     python   sha256:9de3127bbbc92d2aa30a1ab735b0d47fe98c49eab8677e01a7f95de3d701b9a1
     config   sha256:bd87f63163bcefb2cb2c034628f55ac7b971ffdd255289de32694bb17f04dc53
-    manifest sha256:834d56e3a0aa58ef702eeaf3c45bedd94817b091b38dc5238fa4fba7e38f1ecf
+    manifest sha256:36e688657466182ad516943dac04cefb5e76f1349922c349cb8f5dfa56a60fab
     docker   sha256:d4f36f9a0029a9a8f6113879c033aa03dd57210f95818d951fab1fb603c74b18
-    oci      sha256:a6ee7d585b1ac4259ce3972b76706e110d40d33bc2c521fb71ba9d8a68eb6161
+    oci      sha256:7696823867582e2fbb7bbd49a8adb2a1ca096f048f057e52c2df0e8e358fad98
     "
     );
 }
@@ -82,8 +82,8 @@ fn ok_documents() {
     assert_eq!(image.layers.len(), 3);
     assert!(image.layers[1].blobs.is_empty());
     insta::assert_snapshot!(image.config.json, @r#"{"architecture":"amd64","config":{"Cmd":["/entrypoint"],"Env":["PATH=/usr/bin"],"Volumes":{"/root":{}},"WorkingDir":"/root"},"created":"1970-01-01T00:00:01Z","history":[{"created":"1970-01-01T00:00:01Z","created_by":"layer 01-base"},{"created":"1970-01-01T00:00:01Z","created_by":"layer 03-python"}],"os":"linux","rootfs":{"diff_ids":["sha256:732f52d1d7250dbc19f305bef15dd8d1e02b0f1680eb57a50707820e6ec96274","sha256:9de3127bbbc92d2aa30a1ab735b0d47fe98c49eab8677e01a7f95de3d701b9a1"],"type":"layers"}}"#);
-    insta::assert_snapshot!(image.manifest.json, @r#"{"config":{"digest":"sha256:bd87f63163bcefb2cb2c034628f55ac7b971ffdd255289de32694bb17f04dc53","mediaType":"application/vnd.oci.image.config.v1+json","size":501},"layers":[{"digest":"sha256:732f52d1d7250dbc19f305bef15dd8d1e02b0f1680eb57a50707820e6ec96274","mediaType":"application/vnd.oci.image.layer.v1.tar","size":7168},{"digest":"sha256:9de3127bbbc92d2aa30a1ab735b0d47fe98c49eab8677e01a7f95de3d701b9a1","mediaType":"application/vnd.oci.image.layer.v1.tar","size":11776}],"mediaType":"application/vnd.oci.image.manifest.v1+json","schemaVersion":2}"#);
-    insta::assert_snapshot!(image.index_json(&"localhost/other:tag".parse().unwrap()).unwrap(), @r#"{"manifests":[{"annotations":{"io.containerd.image.name":"localhost/other:tag","org.opencontainers.image.ref.name":"tag"},"digest":"sha256:834d56e3a0aa58ef702eeaf3c45bedd94817b091b38dc5238fa4fba7e38f1ecf","mediaType":"application/vnd.oci.image.manifest.v1+json","platform":{"architecture":"amd64","os":"linux"},"size":548}],"mediaType":"application/vnd.oci.image.index.v1+json","schemaVersion":2}"#);
+    insta::assert_snapshot!(image.manifest.json, @r#"{"config":{"digest":"sha256:bd87f63163bcefb2cb2c034628f55ac7b971ffdd255289de32694bb17f04dc53","mediaType":"application/vnd.oci.image.config.v1+json","size":501},"layers":[{"annotations":{"io.comfyui-boot.inputs":"sha256:a94fb894874301671dd6ee532ba7268f2c599d43993923f00adf04f444d6f74e","io.comfyui-boot.layer":"01-base","io.comfyui-boot.packages":"base 1"},"digest":"sha256:732f52d1d7250dbc19f305bef15dd8d1e02b0f1680eb57a50707820e6ec96274","mediaType":"application/vnd.oci.image.layer.v1.tar","size":7168},{"annotations":{"io.comfyui-boot.inputs":"sha256:32ba99d2ad811190fe5236097d6a3692e91bba090798b90f26e7150e4bfeb2a6","io.comfyui-boot.layer":"03-python","io.comfyui-boot.packages":"python 3"},"digest":"sha256:9de3127bbbc92d2aa30a1ab735b0d47fe98c49eab8677e01a7f95de3d701b9a1","mediaType":"application/vnd.oci.image.layer.v1.tar","size":11776}],"mediaType":"application/vnd.oci.image.manifest.v1+json","schemaVersion":2}"#);
+    insta::assert_snapshot!(image.index_json(&"localhost/other:tag".parse().unwrap()).unwrap(), @r#"{"manifests":[{"annotations":{"io.containerd.image.name":"localhost/other:tag","org.opencontainers.image.ref.name":"tag"},"digest":"sha256:36e688657466182ad516943dac04cefb5e76f1349922c349cb8f5dfa56a60fab","mediaType":"application/vnd.oci.image.manifest.v1+json","platform":{"architecture":"amd64","os":"linux"},"size":922}],"mediaType":"application/vnd.oci.image.index.v1+json","schemaVersion":2}"#);
     let archive = members(&docker_archive(&image).unwrap());
     insta::assert_snapshot!(String::from_utf8_lossy(&archive["manifest.json"]), @r#"[{"Config":"bd87f63163bcefb2cb2c034628f55ac7b971ffdd255289de32694bb17f04dc53.json","Layers":["732f52d1d7250dbc19f305bef15dd8d1e02b0f1680eb57a50707820e6ec96274/layer.tar","9de3127bbbc92d2aa30a1ab735b0d47fe98c49eab8677e01a7f95de3d701b9a1/layer.tar"],"RepoTags":["comfyui-boot:test"]}]"#);
     for blob in image.blobs() {

@@ -125,7 +125,7 @@ fn err_missing_and_foreign_files() {
     error: `[STORE]/layout` is not a sound OCI layout
       `oci-layout` does not name version 1.0.0
       `blobs/sha256/.partial-1-x` is not named by a digest
-      manifest `sha256:18567ec6f9070c3108daa25db1a6e2ce2f6e5ddccadc5a6b8ffb45e14057b123` names blob `sha256:755dd3b317edd30856b8decf286a9b3ff168b8381c1f7c1bfdff84ee58ba61a1`, which is missing
+      manifest `sha256:e20bb04b06bc0555195e8473649e636d9fb22f297e161a514bcebd6558c5be8f` names blob `sha256:755dd3b317edd30856b8decf286a9b3ff168b8381c1f7c1bfdff84ee58ba61a1`, which is missing
 
     hint: write it again with `comfy-image oci-layout`
     ");
