@@ -4,6 +4,7 @@ mod address;
 mod credentials;
 mod error;
 mod mount;
+mod pull;
 mod registry;
 mod session;
 

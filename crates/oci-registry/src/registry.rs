@@ -54,7 +54,7 @@ pub struct Registry<'a> {
     pub(super) session: Session,
     pub(super) siblings: Vec<Sibling>,
     /// `HOST/NAME`, for messages.
-    name: String,
+    pub(super) name: String,
     /// What the repository is known to have.
     present: Mutex<BTreeSet<Digest>>,
     blob_bytes: AtomicU64,

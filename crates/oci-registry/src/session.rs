@@ -22,6 +22,8 @@ pub(super) struct Session {
     /// `https://HOST/v2/NAME/`.
     base: Url,
     login: Option<Login>,
+    /// What is asked for: `pull`, or `pull,push`.
+    actions: &'static str,
     /// Other repositories of the registry that are read, such as `me/image`.
     scopes: Vec<String>,
     /// Value of the `Authorization` header that the registry accepted last.
@@ -36,6 +38,7 @@ impl Session {
             http,
             base,
             login,
+            actions: "pull,push",
             scopes: Vec::new(),
             authorization: Mutex::new(None),
             n_requests: AtomicU64::new(0),
@@ -45,6 +48,11 @@ impl Session {
     /// `https://HOST/v2/NAME/`.
     pub(super) fn base(&self) -> &Url {
         &self.base
+    }
+
+    /// Asks for a token that may read only.
+    pub(super) fn only_read(&mut self) {
+        self.actions = "pull";
     }
 
     /// Asks for a token that may read this repository, too.
@@ -184,7 +192,7 @@ impl Session {
             if let Some(service) = parameter(rest, "service") {
                 query.append_pair("service", service);
             }
-            query.append_pair("scope", &format!("repository:{path}:pull,push"));
+            query.append_pair("scope", &format!("repository:{path}:{}", self.actions));
             for name in &self.scopes {
                 query.append_pair("scope", &format!("repository:{name}:pull"));
             }
