@@ -222,6 +222,23 @@ pub enum Command {
     /// Example: `cargo xtask verify 04 --check torch-gil-off`
     #[command(verbatim_doc_comment)]
     Verify(VerifyArgs),
+    /// Say what differs between two images
+    ///
+    /// Compares settings, packages and blobs, and lists the files of the blobs that differ.
+    /// A and B are each an image in a registry (`HOST/NAME:TAG`, `HOST/NAME@DIGEST`), the
+    /// directory of an OCI layout (`DIR`, `DIR:TAG`), a file of the store that describes an
+    /// image, or what was built here last: `VARIANT`, `VARIANT/LAYER` or `LAYER`.
+    ///
+    /// Of a registry only the manifest and the configuration are read, unless `--files` asks
+    /// for the blobs that differ; they are unpacked as they come, and nothing is kept. Which
+    /// packages a blob holds is recorded in manifests written by this program, and known of
+    /// blobs that were built here. Changes nothing.
+    ///
+    /// Exit status 0 whether they differ or not; 1 if they do, with `--exit-code`.
+    ///
+    /// Example: `cargo xtask diff ghcr.io/me/comfyui-boot:latest slim`
+    #[command(verbatim_doc_comment)]
+    Diff(DiffArgs),
     /// Keep what took long to build in a directory
     ///
     /// For machines that start bare, as those of a CI service: `save` copies the trees whose
@@ -453,6 +470,24 @@ pub enum CarryCommand {
     Save(CarrySaveArgs),
     /// Copy what the directory has into the store
     Restore(CarryTarget),
+}
+
+/// Arguments of `diff`.
+#[derive(Debug, Args)]
+pub struct DiffArgs {
+    /// The old image
+    #[arg(value_name = "A")]
+    pub old: String,
+    /// The new image
+    #[arg(value_name = "B")]
+    pub new: String,
+    /// List every file that differs, and download blobs for it [default: the first 20, if
+    /// both images are on this machine and the blobs that differ have less than 4 GB]
+    #[arg(long)]
+    pub files: bool,
+    /// Exit with 1 if the images differ
+    #[arg(long)]
+    pub exit_code: bool,
 }
 
 /// Where `carry` keeps things.

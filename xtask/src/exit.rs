@@ -11,7 +11,8 @@ use anyhow::Result;
 use crate::ui::Ui;
 use factory_base::error::{self, Failure, Kind};
 
-/// The exit status of a program that this one ran in the foreground: it has said why itself.
+/// An exit status that needs no message: of a program that ran in the foreground and has said
+/// why itself, or of a comparison whose result is on stdout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Passed(pub u8);
 

@@ -3,6 +3,7 @@
 //! `cmd/` has one subcommand in each file; what several of them need stands beside it.
 
 mod built;
+mod changes;
 pub mod cli;
 pub mod cmd;
 pub mod ctx;
@@ -12,8 +13,10 @@ mod estimate;
 pub mod exit;
 mod interruptible;
 mod inventory;
+mod known;
 mod loading;
 mod lock_diff;
+mod operand;
 mod outgoing;
 mod pulling;
 mod realize;

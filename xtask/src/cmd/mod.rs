@@ -5,6 +5,7 @@ mod build_final;
 mod carry;
 mod clean;
 mod completions;
+mod diff;
 mod doctor;
 mod fetch;
 mod load;
@@ -41,6 +42,7 @@ pub fn run(ctx: &Ctx, command: Command) -> Result<()> {
         Command::Status(args) => status::run(ctx, &args),
         Command::Verify(args) => verify::run(ctx, &args),
         Command::Carry(args) => carry::run(ctx, &args),
+        Command::Diff(args) => diff::run(ctx, &args),
         Command::Doctor => doctor::run(ctx),
         Command::Clean(args) => clean::run(ctx, &args),
         Command::Completions(args) => completions::run(ctx, &args),

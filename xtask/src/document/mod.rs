@@ -1,6 +1,7 @@
 //! The JSON documents that `--json` prints, a type for each; `docs/schemas/` has their schemas.
 
 mod build;
+mod compare;
 mod deliver;
 mod locks;
 mod machine;
@@ -14,6 +15,7 @@ use crate::ctx::Ctx;
 pub use build::{
     Blob, Built, BuiltLayer, LayerStatus, PlannedBuild, PlannedSource, State, Status, WouldBuild,
 };
+pub use compare::{ComparedImage, Diff};
 pub use deliver::{
     Attached, Load, Loaded, LoadedVia, Pushed, PushedImage, ServedImage, Serving, Streamed,
 };
@@ -82,6 +84,7 @@ pub fn schemas() -> std::collections::BTreeMap<&'static str, serde_json::Value> 
         schema::<Built>(),
         schema::<CheckedLocks>(),
         schema::<Clean>(),
+        schema::<Diff>(),
         schema::<Doctor>(),
         schema::<Fetched>(),
         schema::<ListedChecks>(),

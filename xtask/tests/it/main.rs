@@ -11,6 +11,7 @@ mod byte_code;
 mod carry;
 mod checkout_copy;
 mod commands;
+mod diff;
 mod download;
 mod engine;
 mod fetch;

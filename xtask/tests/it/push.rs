@@ -321,13 +321,13 @@ fn err_not_a_repository() {
 }
 
 /// Debian's `docker-registry`, on a free port, until dropped.
-struct Debian {
+pub(crate) struct Debian {
     child: Child,
-    host: String,
+    pub(crate) host: String,
 }
 
 impl Debian {
-    fn start(directory: &Path) -> Option<Self> {
+    pub(crate) fn start(directory: &Path) -> Option<Self> {
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let host = port.local_addr().unwrap().to_string();
         drop(port);

@@ -12,14 +12,14 @@ use crate::fixture::Checkout;
 use crate::skips::skip;
 
 /// A running `xtask serve`.
-struct Serving {
+pub(crate) struct Serving {
     child: Child,
     /// `ADDRESS:PORT/NAME:TAG` of each image.
-    references: Vec<String>,
+    pub(crate) references: Vec<String>,
 }
 
 impl Serving {
-    fn start(checkout: &Checkout, arguments: &[&str], n_images: usize) -> Self {
+    pub(crate) fn start(checkout: &Checkout, arguments: &[&str], n_images: usize) -> Self {
         let mut child = checkout
             .command(&["serve", "--listen", "127.0.0.1:0"])
             .args(arguments)
@@ -51,7 +51,7 @@ impl Serving {
     }
 
     /// Ctrl-C.
-    fn interrupt(&mut self) -> String {
+    pub(crate) fn interrupt(&mut self) -> String {
         kill_process(Pid::from_child(&self.child), Signal::INT).unwrap();
         self.end()
     }

@@ -1,0 +1,250 @@
+//! What differs between two images, as lines for people.
+
+use image_diff::{
+    BlobChange, BlobDiff, BlobSize, Certainty, FileChange, FileDiff, FileState, PackageChange,
+    SettingChange,
+};
+
+use factory_base::text;
+
+/// Reasons and values are cut here: the JSON document has them whole.
+const WIDTH: usize = 100;
+/// So many packages are named as the reason of one blob.
+const REASONS: usize = 4;
+/// Digits of a digest that people are shown.
+const SHORT: usize = "sha256:".len() + 12;
+
+/// A heading with its lines below it, indented.
+fn section(head: String, lines: String) -> String {
+    let lines = lines.lines().map(|line| format!("\n  {line}"));
+    lines.fold(head, |text, line| text + &line)
+}
+
+/// `3 of 75 ...`, or nothing.
+pub(crate) fn settings(changes: &[SettingChange]) -> String {
+    let shown = |value: &Option<String>| match value {
+        None => "(not set)".to_owned(),
+        Some(value) => text::shorten(&format!("`{value}`"), WIDTH),
+    };
+    let lines = changes.iter().map(|change| {
+        format!(
+            "{}  {} -> {}",
+            change.name,
+            shown(&change.was),
+            shown(&change.now)
+        )
+    });
+    let lines: Vec<String> = lines.collect();
+    let head = format!("settings  {}", differ(changes.len()));
+    section(head, lines.join("\n"))
+}
+
+fn differ(n: usize) -> String {
+    match n {
+        0 => "the same".to_owned(),
+        1 => "1 differs".to_owned(),
+        n => format!("{n} differ"),
+    }
+}
+
+/// The packages, in a table.
+pub(crate) fn packages(changes: &[PackageChange]) -> String {
+    let count = |verb: &str| {
+        changes
+            .iter()
+            .filter(|change| change.verb() == verb)
+            .count()
+    };
+    let counts = ["changed", "added", "removed", "moved"].map(|verb| (count(verb), verb));
+    let counts: Vec<String> = counts
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, verb)| format!("{count} {verb}"))
+        .collect();
+    let head = match counts.as_slice() {
+        [] => "packages  the same".to_owned(),
+        counts => format!("packages  {}", counts.join(", ")),
+    };
+    let rows = changes.iter().map(|change| {
+        vec![
+            change.verb().to_owned(),
+            change.layer().unwrap_or("?").to_owned(),
+            change.describe(),
+        ]
+    });
+    section(head, columns(&rows.collect::<Vec<_>>(), &[]))
+}
+
+/// The blobs, in a table.
+pub(crate) fn blobs(diff: &BlobDiff) -> String {
+    let n_possible = diff
+        .changes
+        .iter()
+        .filter(|change| change.certainty == Certainty::Possible)
+        .count();
+    let n_certain = diff.changes.len() - n_possible;
+    let mut head = format!(
+        "blobs     {} the same ({}), {}",
+        diff.n_same,
+        text::bytes(diff.same_bytes),
+        differ(n_certain)
+    );
+    if n_possible > 0 {
+        head.push_str(&format!(", {n_possible} may"));
+    }
+    let rows: Vec<Vec<String>> = diff.changes.iter().map(blob).collect();
+    section(head, columns(&rows, &[1, 3]))
+}
+
+fn blob(change: &BlobChange) -> Vec<String> {
+    let size = |size: &Option<BlobSize>| match size {
+        None => "-".to_owned(),
+        Some(size) => {
+            let about = if size.is_estimate { "about " } else { "" };
+            let known = size
+                .tar_bytes
+                .map(|n_bytes| format!("{about}{}", text::bytes(n_bytes)));
+            let stored = || {
+                size.stored_bytes
+                    .map(|n_bytes| format!("{} compressed", text::bytes(n_bytes)))
+            };
+            known.or_else(stored).unwrap_or_else(|| "?".to_owned())
+        }
+    };
+    vec![
+        change.layer.clone().unwrap_or_else(|| "?".to_owned()),
+        size(&change.was),
+        "->".to_owned(),
+        size(&change.now),
+        why(change),
+    ]
+}
+
+/// Why a blob is another one, as far as it is known.
+fn why(change: &BlobChange) -> String {
+    let mut reasons: Vec<String> = Vec::new();
+    let sign = |package: &PackageChange| match package {
+        PackageChange::Added { .. } => "+",
+        PackageChange::Removed { .. } => "-",
+        _ => "",
+    };
+    let packages = change.packages.iter();
+    reasons.extend(packages.map(|package| format!("{}{}", sign(package), package.describe())));
+    let rebuilt = change.rebuilt.iter();
+    let again = match change.certainty {
+        Certainty::Certain => "otherwise",
+        Certainty::Possible => "anew",
+    };
+    reasons.extend(rebuilt.map(|package| format!("{package} built {again}")));
+    if reasons.len() > REASONS {
+        let n_more = reasons.len() - REASONS + 1;
+        reasons.truncate(REASONS - 1);
+        reasons.push(format!("{n_more} more"));
+    }
+    if !reasons.is_empty() {
+        return text::shorten(&reasons.join(", "), WIDTH);
+    }
+    let digest = |size: &Option<BlobSize>| {
+        let digest = size.as_ref().and_then(|size| size.diff_id.as_deref());
+        digest.map(|digest| digest.chars().take(SHORT).collect::<String>())
+    };
+    match (digest(&change.was), digest(&change.now)) {
+        (Some(was), Some(now)) => format!("{was} -> {now}"),
+        (Some(one), None) | (None, Some(one)) => one,
+        (None, None) => "the same packages, built anew".to_owned(),
+    }
+}
+
+/// The files, in a table; `n_read` is how many were compared.
+pub(crate) fn files(diff: &FileDiff) -> String {
+    let head = format!(
+        "files     {} changed, {} added, {} removed in the blobs that differ",
+        diff.n_changed, diff.n_added, diff.n_removed
+    );
+    let rows: Vec<Vec<String>> = diff.files.iter().map(file).collect();
+    let mut table = columns(&rows, &[1]);
+    let n_more = diff.n_changed + diff.n_added + diff.n_removed - diff.files.len();
+    if n_more > 0 {
+        table.push_str(&format!("\n{n_more} more: `--files` lists all of them"));
+    }
+    section(head, table)
+}
+
+fn file(change: &FileChange) -> Vec<String> {
+    let verb = match (&change.was, &change.now) {
+        (None, _) => "added",
+        (_, None) => "removed",
+        _ => "changed",
+    };
+    let (size, how) = match (&change.was, &change.now) {
+        (Some(was), Some(now)) => difference(was, now),
+        (Some(one), None) | (None, Some(one)) => (size(one), shown(one)),
+        (None, None) => Default::default(),
+    };
+    // What a registry sends does not steer the terminal.
+    let path = change.path.escape_debug().to_string();
+    vec![verb.to_owned(), size, how, path]
+}
+
+fn size(state: &FileState) -> String {
+    match state {
+        FileState::File { size_bytes, .. } => text::bytes(*size_bytes),
+        _ => String::new(),
+    }
+}
+
+fn shown(state: &FileState) -> String {
+    match state {
+        FileState::File { mode, .. } => mode.clone(),
+        FileState::Directory { mode } => format!("directory {mode}"),
+        FileState::Link { target } => {
+            format!(
+                "link to {}",
+                text::shorten(&target.escape_debug().to_string(), 40)
+            )
+        }
+        FileState::Other { mode } => format!("special file {mode}"),
+    }
+}
+
+/// Only what differs of two states.
+fn difference(was: &FileState, now: &FileState) -> (String, String) {
+    let (
+        FileState::File {
+            mode: a,
+            size_bytes: m,
+            ..
+        },
+        FileState::File {
+            mode: b,
+            size_bytes: n,
+            ..
+        },
+    ) = (was, now)
+    else {
+        return (size(now), format!("{} -> {}", shown(was), shown(now)));
+    };
+    let size = if m == n {
+        size(now)
+    } else {
+        format!("{} -> {}", size(was), size(now))
+    };
+    let mode = if a == b {
+        a.clone()
+    } else {
+        format!("{a} -> {b}")
+    };
+    (size, mode)
+}
+
+/// Columns without a head.
+fn columns(rows: &[Vec<String>], right: &[usize]) -> String {
+    let Some(first) = rows.first() else {
+        return String::new();
+    };
+    let empty = vec![""; first.len()];
+    let table = text::table(&empty, rows, right);
+    table
+        .split_once('\n')
+        .map_or(String::new(), |(_, rows)| rows.to_owned())
+}
