@@ -11,11 +11,16 @@ use factory_base::text;
 const WIDTH: usize = 100;
 /// So many packages are named as the reason of one blob.
 const REASONS: usize = 4;
-/// Digits of a digest that people are shown.
+/// So much of a digest is shown to people.
 const SHORT: usize = "sha256:".len() + 12;
 
+/// The beginning of a digest.
+pub(crate) fn short(digest: &str) -> &str {
+    digest.get(..SHORT).unwrap_or(digest)
+}
+
 /// A heading with its lines below it, indented.
-fn section(head: String, lines: String) -> String {
+pub(crate) fn section(head: String, lines: String) -> String {
     let lines = lines.lines().map(|line| format!("\n  {line}"));
     lines.fold(head, |text, line| text + &line)
 }
@@ -84,13 +89,15 @@ pub(crate) fn blobs(diff: &BlobDiff) -> String {
         .count();
     let n_certain = diff.changes.len() - n_possible;
     let mut head = format!(
-        "blobs     {} the same ({}), {}",
+        "blobs     {} the same ({})",
         diff.n_same,
-        text::bytes(diff.same_bytes),
-        differ(n_certain)
+        text::bytes(diff.same_bytes)
     );
+    if n_certain > 0 {
+        head.push_str(&format!(", {}", differ(n_certain)));
+    }
     if n_possible > 0 {
-        head.push_str(&format!(", {n_possible} may"));
+        head.push_str(&format!(", {n_possible} may differ"));
     }
     let rows: Vec<Vec<String>> = diff.changes.iter().map(blob).collect();
     section(head, columns(&rows, &[1, 3]))
@@ -131,10 +138,8 @@ fn why(change: &BlobChange) -> String {
     let packages = change.packages.iter();
     reasons.extend(packages.map(|package| format!("{}{}", sign(package), package.describe())));
     let rebuilt = change.rebuilt.iter();
-    let again = match change.certainty {
-        Certainty::Certain => "otherwise",
-        Certainty::Possible => "anew",
-    };
+    let is_built = change.now.as_ref().is_some_and(|now| now.diff_id.is_some());
+    let again = if is_built { "otherwise" } else { "anew" };
     reasons.extend(rebuilt.map(|package| format!("{package} built {again}")));
     if reasons.len() > REASONS {
         let n_more = reasons.len() - REASONS + 1;
@@ -146,7 +151,7 @@ fn why(change: &BlobChange) -> String {
     }
     let digest = |size: &Option<BlobSize>| {
         let digest = size.as_ref().and_then(|size| size.diff_id.as_deref());
-        digest.map(|digest| digest.chars().take(SHORT).collect::<String>())
+        digest.map(|digest| short(digest).to_owned())
     };
     match (digest(&change.was), digest(&change.now)) {
         (Some(was), Some(now)) => format!("{was} -> {now}"),

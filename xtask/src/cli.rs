@@ -222,6 +222,25 @@ pub enum Command {
     /// Example: `cargo xtask verify 04 --check torch-gil-off`
     #[command(verbatim_doc_comment)]
     Verify(VerifyArgs),
+    /// Say what a build would change, before anything is built
+    ///
+    /// Compares the checkout as it is with an image or with a revision: packages and settings
+    /// that change, blobs that change and for which package, what is to be fetched and built
+    /// for it, and the bytes that a push then sends and others pull. Evaluates the flake, and
+    /// builds nothing.
+    ///
+    /// Without `--against`: what was built last here, or HEAD where nothing was. A revision is
+    /// evaluated in a clone of its own, with its own lists and locks. Of a registry the
+    /// manifest and the configuration are read.
+    ///
+    /// Blobs of layers that are built are exact. Which blob a package goes to depends on its
+    /// size, which is estimated before it is built: from its last version, or from the size of
+    /// its file. A package of the same version that is built anew may give the same bytes: such
+    /// blobs "may" differ. Times are those measured when a package was last built here.
+    ///
+    /// Example: `cargo xtask plan --variant slim --against HEAD~1`
+    #[command(verbatim_doc_comment)]
+    Plan(PlanArgs),
     /// Say what differs between two images
     ///
     /// Compares settings, packages and blobs, and lists the files of the blobs that differ.
@@ -470,6 +489,21 @@ pub enum CarryCommand {
     Save(CarrySaveArgs),
     /// Copy what the directory has into the store
     Restore(CarryTarget),
+}
+
+/// Arguments of `plan`.
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    /// Plan the image up to this layer
+    #[arg(default_value = layer::LAST)]
+    pub layer: String,
+    /// The variant
+    #[command(flatten)]
+    pub variant: VariantArgs,
+    /// Image in a registry, revision of git, or what else `diff` takes [default: what was
+    /// built last here, or HEAD]
+    #[arg(long, value_name = "HOST/NAME:TAG|REVISION")]
+    pub against: Option<String>,
 }
 
 /// Arguments of `diff`.

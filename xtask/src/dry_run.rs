@@ -10,7 +10,7 @@ use crate::estimate::{self, elapsed, jobs};
 use crate::realize::Selection;
 use factory_base::text;
 use factory_model::layer::LayerName;
-use factory_nix::{Graph, Nix, Times, missing_sources};
+use factory_nix::{Graph, Nix, Plan, Times, missing_sources};
 
 /// Prints what would be fetched and built.
 pub(crate) fn run(ctx: &Ctx, selection: &Selection) -> Result<()> {
@@ -24,11 +24,16 @@ pub(crate) fn run(ctx: &Ctx, selection: &Selection) -> Result<()> {
 fn plan(ctx: &Ctx, selection: &Selection) -> Result<WouldBuild> {
     let nix = Nix::find_or_provide(ctx)?;
     let plan = selection.variant.plan(ctx, &nix)?;
+    work(ctx, &nix, &plan, selection)
+}
+
+/// What realizing a plan up to a layer would fetch and build.
+pub(crate) fn work(ctx: &Ctx, nix: &Nix, plan: &Plan, selection: &Selection) -> Result<WouldBuild> {
     let targets = [plan.layer(&selection.layer)?.image.drv_path.clone()];
-    let graph = Graph::read(&nix, &targets)?;
-    let missing = graph.missing(&nix, &targets)?;
+    let graph = Graph::read(nix, &targets)?;
+    let missing = graph.missing(nix, &targets)?;
     let sources = if graph.has_source(&missing) {
-        missing_sources(ctx, &nix, &targets)?
+        missing_sources(ctx, nix, &targets)?
     } else {
         Vec::new()
     };

@@ -63,6 +63,11 @@ impl Known {
         }
     }
 
+    /// Adds a layer that is built, whoever built it.
+    pub(crate) fn learn_spec(&mut self, spec: &LayerSpec) {
+        self.sizes.learn(spec);
+    }
+
     /// Adds what the blobs of a layer are for a registry.
     pub(crate) fn learn_compressed(&mut self, layer: &CompressedLayer) {
         let blobs = layer.blobs.iter();

@@ -137,6 +137,12 @@ impl<'c> Operand<'c> {
         })
     }
 
+    /// Whether all of its blobs are tar archives.
+    pub(crate) fn is_plain(&self) -> bool {
+        let is_tar = |blob: &Blob| matches!(Encoding::of(&blob.media_type), Ok(Encoding::Tar));
+        self.view.blobs.iter().all(is_tar)
+    }
+
     /// Whether its files are read without a network.
     pub(crate) fn is_local(&self) -> bool {
         !matches!(self.bytes, Bytes::Registry(_))

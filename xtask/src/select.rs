@@ -1,6 +1,7 @@
 //! What the user's words for a variant and a layer mean in this checkout.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use anyhow::Result;
 use serde::Deserialize;
@@ -70,6 +71,11 @@ impl Variant {
     /// What the flake says it consists of.
     pub(crate) fn plan(&self, ctx: &Ctx, nix: &Nix) -> Result<Plan> {
         nix.plan(ctx, &self.attribute(), &self.cuda_architectures)
+    }
+
+    /// What the flake of another checkout says.
+    pub(crate) fn plan_of(&self, ctx: &Ctx, nix: &Nix, root: &Path) -> Result<Plan> {
+        nix.plan_of(ctx, root, &self.attribute(), &self.cuda_architectures)
     }
 }
 

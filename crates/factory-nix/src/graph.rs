@@ -160,6 +160,14 @@ impl Nix {
         })
     }
 
+    /// What a derivation sets for its builder under a name, such as the request of a layer.
+    ///
+    /// # Errors
+    /// The derivation is not there, or has a form that is not known here.
+    pub fn attribute(&self, drv_path: &str, name: &str) -> Result<Option<String>> {
+        Ok(self.derivation(drv_path)?.attribute(name))
+    }
+
     /// Those of `paths` that the store does not hold.
     ///
     /// # Errors

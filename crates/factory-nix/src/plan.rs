@@ -11,7 +11,6 @@ use xshell::Shell;
 use super::{Context, Error, Nix};
 use factory_base::error::Explain as _;
 use factory_base::process;
-use factory_base::run::Directories;
 use factory_model::cuda::CudaArchitecture;
 use factory_model::layer::LayerName;
 use factory_model::lock::Sha256;
@@ -125,7 +124,21 @@ impl Nix {
         variant: &str,
         architectures: &[CudaArchitecture],
     ) -> Result<Plan> {
-        let cached = self.cache_file(ctx, variant, architectures)?;
+        self.plan_of(ctx, ctx.root(), variant, architectures)
+    }
+
+    /// The same of another checkout, such as that of an earlier revision.
+    ///
+    /// # Errors
+    /// As [`Nix::plan`].
+    pub fn plan_of(
+        &self,
+        ctx: &dyn Context,
+        root: &Path,
+        variant: &str,
+        architectures: &[CudaArchitecture],
+    ) -> Result<Plan> {
+        let cached = self.cache_file(ctx.cache(), root, variant, architectures)?;
         if let Some(file) = &cached
             && let Some(plan) = read(file)
             && plan.check(variant).is_ok()
@@ -133,7 +146,7 @@ impl Nix {
         {
             return Ok(plan);
         }
-        let plan = self.evaluate(ctx, variant, architectures)?;
+        let plan = self.evaluate(ctx, root, variant, architectures)?;
         if let Some(file) = &cached {
             factory_base::fs::write_atomic(file, &serde_json::to_vec(&plan)?)?;
         }
@@ -157,12 +170,13 @@ impl Nix {
     /// `None` outside a git checkout.
     fn cache_file(
         &self,
-        directories: &dyn Directories,
+        cache: &Path,
+        root: &Path,
         variant: &str,
         architectures: &[CudaArchitecture],
     ) -> Result<Option<PathBuf>> {
         let shell = Shell::new()?;
-        shell.change_dir(directories.root());
+        shell.change_dir(root);
         let git = |arguments: &[&str]| {
             let cmd = shell.cmd("git").env("GIT_OPTIONAL_LOCKS", "0");
             process::capture(cmd.args(arguments)).ok()
@@ -196,7 +210,7 @@ impl Nix {
             &difference,
         ];
         let key = Sha256::of(key.join("\0").as_bytes());
-        let plans = directories.cache().join("plans");
+        let plans = cache.join("plans");
         Ok(Some(plans.join(format!("{key}.json"))))
     }
 
@@ -221,6 +235,7 @@ impl Nix {
     fn evaluate(
         &self,
         ctx: &dyn Context,
+        root: &Path,
         variant: &str,
         architectures: &[CudaArchitecture],
     ) -> Result<Plan> {
@@ -236,7 +251,7 @@ impl Nix {
         };
         let attribute = format!(
             "{}#legacyPackages.x86_64-linux.factory.{variant}.{output}",
-            ctx.root().display()
+            root.display()
         );
         ctx.step("Evaluating", &format!("variant {variant}"));
         let cmd = self

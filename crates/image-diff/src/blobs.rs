@@ -87,29 +87,45 @@ impl BlobDiff {
 
 /// Compares the blobs of two images, of which either may not be built yet.
 pub fn compare_blobs(old: &[Blob], new: &[Blob]) -> BlobDiff {
-    let mut left = Left::new(old);
-    let mut same_bytes = 0;
-    let mut changed = Vec::new();
-    let mut n_same = 0;
-    for blob in new {
-        match left.take_same(blob) {
-            Some(same) => {
-                n_same += 1;
-                same_bytes += blob.tar_bytes.or(same.tar_bytes).unwrap_or(0);
-            }
-            None => changed.push(blob),
-        }
-    }
-    let mut changes: Vec<BlobChange> = changed
+    let (same, old, new) = sort_out(old, new);
+    let n_bytes = |(one, other): &(&Blob, &Blob)| one.tar_bytes.or(other.tar_bytes);
+    let same_bytes = same.iter().filter_map(n_bytes).sum();
+    let mut left = Left { blobs: old };
+    let mut changes: Vec<BlobChange> = new
         .into_iter()
         .map(|blob| change(left.take_like(blob), Some(blob)))
         .collect();
     changes.extend(left.blobs.into_iter().map(|blob| change(Some(blob), None)));
     BlobDiff {
-        n_same,
+        n_same: same.len(),
         same_bytes,
         changes,
     }
+}
+
+/// The blobs that only the old image has, and those that only the new one has. What differs
+/// between two images differs between these: a blob that both have holds the same.
+pub fn differing_blobs(old: &[Blob], new: &[Blob]) -> (Vec<Blob>, Vec<Blob>) {
+    let (_, old, new) = sort_out(old, new);
+    let owned = |blobs: Vec<&Blob>| blobs.into_iter().cloned().collect();
+    (owned(old), owned(new))
+}
+
+type Pair<'b> = (&'b Blob, &'b Blob);
+
+/// The pairs of the same blobs, what is left of the old image, and what is left of the new one.
+fn sort_out<'b>(old: &'b [Blob], new: &'b [Blob]) -> (Vec<Pair<'b>>, Vec<&'b Blob>, Vec<&'b Blob>) {
+    let mut left = Left {
+        blobs: old.iter().collect(),
+    };
+    let (mut same, mut others) = (Vec::new(), Vec::new());
+    for blob in new {
+        match left.take_same(blob) {
+            Some(before) => same.push((blob, before)),
+            None => others.push(blob),
+        }
+    }
+    (same, left.blobs, others)
 }
 
 /// Blobs of the old image that nothing was found for yet.
@@ -118,12 +134,6 @@ struct Left<'b> {
 }
 
 impl<'b> Left<'b> {
-    fn new(blobs: &'b [Blob]) -> Self {
-        Self {
-            blobs: blobs.iter().collect(),
-        }
-    }
-
     /// The same blob: by its digest, or by what it is made from where one of them is not built.
     fn take_same(&mut self, blob: &Blob) -> Option<&'b Blob> {
         let is_same = |other: &&Blob| match (blob.diff_id, other.diff_id) {

@@ -13,11 +13,11 @@ mod settings;
 mod verified;
 mod view;
 
-pub use blobs::{BlobChange, BlobDiff, BlobSize, Certainty, compare_blobs};
+pub use blobs::{BlobChange, BlobDiff, BlobSize, Certainty, compare_blobs, differing_blobs};
 pub use error::Error;
 pub use files::{Encoding, FileChange, FileDiff, FileState, Listing, compare_files};
 pub use forecast::{Sizes, forecast};
 pub use packages::{Package, PackageChange, compare_packages};
-pub use settings::{SettingChange, compare_settings};
+pub use settings::{SettingChange, compare_settings, settings_of};
 pub use verified::Verified;
-pub use view::{Blob, View};
+pub use view::{Blob, View, packages_of};

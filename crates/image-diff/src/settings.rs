@@ -18,7 +18,7 @@ pub struct SettingChange {
 }
 
 /// Lists what a config says, but for its layers: those are compared as blobs.
-pub(crate) fn flatten(config: &Value) -> BTreeMap<String, String> {
+pub fn settings_of(config: &Value) -> BTreeMap<String, String> {
     let mut settings = BTreeMap::new();
     for (key, value) in config.as_object().into_iter().flatten() {
         match key.as_str() {
@@ -87,7 +87,7 @@ mod tests {
 
     #[test]
     fn ok_each_variable_and_label_by_itself() {
-        let read = |text: &str| flatten(&serde_json::from_str(text).unwrap());
+        let read = |text: &str| settings_of(&serde_json::from_str(text).unwrap());
         let old = read(
             r#"{"os":"linux","rootfs":{"diff_ids":[]},"history":[1],"config":{"Cmd":["a","b"],
             "Env":["PATH=/bin","A=1=2"],"Labels":{"x.y":"1"},"Volumes":{"/root":{}},"User":null}}"#,

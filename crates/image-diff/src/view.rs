@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::error::Error;
 use crate::packages::Package;
-use crate::settings::flatten;
+use crate::settings::settings_of;
 
 /// An image, wherever it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -123,7 +123,7 @@ impl View {
         Ok(Self {
             manifest: digest,
             config: config_digest,
-            settings: flatten(&config),
+            settings: settings_of(&config),
             blobs: blobs
                 .map(|((descriptor, diff_id), layer)| {
                     Blob::of_descriptor(descriptor, diff_id, layer)
@@ -155,7 +155,7 @@ impl View {
 }
 
 /// Every package of some blobs; none where one does not say what it holds.
-pub(crate) fn packages_of(blobs: &[Blob]) -> Option<Vec<Package>> {
+pub fn packages_of(blobs: &[Blob]) -> Option<Vec<Package>> {
     let mut all = Vec::new();
     for blob in blobs {
         let layer = blob.layer.as_deref();

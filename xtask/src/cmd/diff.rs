@@ -3,6 +3,7 @@
 use anyhow::Result;
 use image_diff::{
     Blob, FileDiff, compare_blobs, compare_files, compare_packages, compare_settings,
+    differing_blobs, packages_of,
 };
 
 use crate::changes;
@@ -23,19 +24,18 @@ const MOST_BYTES: u64 = 4_000_000_000;
 pub(super) fn run(ctx: &Ctx, args: &DiffArgs) -> Result<()> {
     let mut old = Operand::open(ctx, &args.old)?;
     let mut new = Operand::open(ctx, &args.new)?;
-    let lacks_record = |operand: &Operand<'_>| operand.view.packages().is_none();
-    if lacks_record(&old) || lacks_record(&new) {
+    let packages = |old: &Operand<'_>, new: &Operand<'_>| {
+        let differing = Differing::of(old, new);
+        packages_of(&differing.old).zip(packages_of(&differing.new))
+    };
+    if packages(&old, &new).is_none() {
         let known = Known::read(ctx)?;
         old.view.complete(&known.blobs);
         new.view.complete(&known.blobs);
     }
+    let packages = packages(&old, &new).map(|(old, new)| compare_packages(old, new));
     let blobs = compare_blobs(&old.view.blobs, &new.view.blobs);
     let settings = compare_settings(&old.view.settings, &new.view.settings);
-    let packages = old
-        .view
-        .packages()
-        .zip(new.view.packages())
-        .map(|(old, new)| compare_packages(old, new));
     let differing = Differing::of(&old, &new);
     let is_quick = old.is_local() && new.is_local() && differing.n_bytes() < MOST_BYTES;
     let is_read = args.files || is_quick;
@@ -82,18 +82,8 @@ struct Differing {
 
 impl Differing {
     fn of(old: &Operand<'_>, new: &Operand<'_>) -> Self {
-        let lacks = |other: &Operand<'_>, blob: &&Blob| {
-            let mut others = other.view.blobs.iter();
-            others.all(|other| other.diff_id != blob.diff_id)
-        };
-        let only = |one: &Operand<'_>, other: &Operand<'_>| {
-            let blobs = one.view.blobs.iter();
-            blobs.filter(|blob| lacks(other, blob)).cloned().collect()
-        };
-        Self {
-            old: only(old, new),
-            new: only(new, old),
-        }
+        let (old, new) = differing_blobs(&old.view.blobs, &new.view.blobs);
+        Self { old, new }
     }
 
     fn n_bytes(&self) -> u64 {

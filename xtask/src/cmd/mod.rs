@@ -9,6 +9,7 @@ mod diff;
 mod doctor;
 mod fetch;
 mod load;
+mod plan;
 mod push;
 mod run;
 mod sbom;
@@ -33,6 +34,7 @@ pub fn run(ctx: &Ctx, command: Command) -> Result<()> {
         Command::BuildFinal(args) => build_final::run(ctx, &args),
         Command::Fetch(args) => fetch::run(ctx, &args),
         Command::Load(args) => load::run(ctx, &args),
+        Command::Plan(args) => plan::run(ctx, &args),
         Command::Push(args) => push::run(ctx, &args),
         Command::Run(args) => run::run(ctx, &args),
         Command::Sbom(args) => sbom::run(ctx, &args),

@@ -15,7 +15,7 @@ use crate::ctx::Ctx;
 pub use build::{
     Blob, Built, BuiltLayer, LayerStatus, PlannedBuild, PlannedSource, State, Status, WouldBuild,
 };
-pub use compare::{ComparedImage, Diff};
+pub use compare::{Against, AgainstKind, ComparedImage, Diff, Moved, Planned};
 pub use deliver::{
     Attached, Load, Loaded, LoadedVia, Pushed, PushedImage, ServedImage, Serving, Streamed,
 };
@@ -89,6 +89,7 @@ pub fn schemas() -> std::collections::BTreeMap<&'static str, serde_json::Value> 
         schema::<Fetched>(),
         schema::<ListedChecks>(),
         schema::<Load>(),
+        schema::<Planned>(),
         schema::<Pushed>(),
         schema::<Saved>(),
         schema::<Serving>(),

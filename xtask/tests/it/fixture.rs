@@ -204,6 +204,8 @@ impl Checkout {
                 "partition": {"max_blobs": 1, "alone_from_bytes": 0},
             }))
             .unwrap();
+            let asked = logical(&serde_json::to_string(&request).unwrap());
+            self.write(&format!("documents/{name}-spec.json-request"), &asked);
             let spec = build_spec(&request, std::num::NonZeroUsize::MIN, None).unwrap();
             let file = self.directory.path().join(format!("{name}.json"));
             fs_err::write(&file, logical(&serde_json::to_string(&spec).unwrap())).unwrap();
@@ -225,6 +227,8 @@ impl Checkout {
                 "layers": specs,
             }))
             .unwrap();
+            let asked = logical(&serde_json::to_string(&request).unwrap());
+            self.write(&format!("documents/{name}-image.json-request"), &asked);
             let image = assemble(&request, None).unwrap();
             let json = logical(&serde_json::to_string(&image).unwrap());
             self.write(&format!("documents/{name}-image.json"), &json);
