@@ -3,17 +3,27 @@
 //! Locks and text go in, documents come out, the same bytes for the same input. No network, no
 //! process, no clock.
 
+mod attachment;
+pub mod bundle;
 pub mod cyclonedx;
 mod deb_licence;
+pub mod dsse;
+mod error;
 mod identity;
 mod inventory;
+mod key;
 mod licence;
+pub mod provenance;
 mod purl;
 mod python_licence;
 pub mod spdx;
+pub mod statement;
 
+pub use attachment::{Attachment, Kind as AttachmentKind};
 pub use deb_licence::of_copyright;
+pub use error::Error;
 pub use inventory::{Component, Inventory, Kind, Licences, Locks, Project};
+pub use key::{PrivateKey, PublicKey};
 pub use licence::Licence;
 pub use purl::Purl;
 pub use python_licence::of_metadata;
