@@ -157,9 +157,11 @@ pub enum Command {
     /// Push the image to a registry
     ///
     /// Builds what is missing, and streams each blob that the registry lacks from the store;
-    /// no archive is written. Blobs are not compressed: their digests are known beforehand,
-    /// so that an image that is there costs one request. Logins are those of `docker login`
-    /// and `podman login`.
+    /// no archive is written. Digests are known beforehand, so that an image that is there
+    /// costs one request. Logins are those of `docker login` and `podman login`.
+    ///
+    /// What the image consists of (`sbom`) and where it comes from is attached to it, signed if
+    /// there is a key; what is attached already stays. `inspect` shows and checks it.
     ///
     /// Example: `cargo xtask push --to ghcr.io/OWNER/comfyui-boot`
     #[command(verbatim_doc_comment)]
@@ -449,6 +451,25 @@ pub struct PushArgs {
     /// Attach the report to what the tag or digest of `--to` is, and build and push nothing
     #[arg(long, requires = "report")]
     pub report_only: bool,
+    /// Sign the image and all that is attached with this key of ECDSA over P-256, PEM
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "XTASK_SIGN_KEY",
+        hide_env_values = true
+    )]
+    pub sign_key: Option<PathBuf>,
+    /// Who builds, for the provenance: a URI, such as that of a workflow
+    #[arg(
+        long,
+        value_name = "URI",
+        env = "XTASK_BUILDER",
+        hide_env_values = true
+    )]
+    pub builder: Option<String>,
+    /// Attach neither lists of everything in the image nor its provenance
+    #[arg(long)]
+    pub bare: bool,
 }
 
 /// What the blobs of a push are compressed with. Level and encoder are fixed, and with them the

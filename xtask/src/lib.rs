@@ -2,6 +2,7 @@
 //!
 //! `cmd/` has one subcommand in each file; what several of them need stands beside it.
 
+mod attaching;
 mod built;
 mod changes;
 pub mod cli;
@@ -11,6 +12,7 @@ pub mod document;
 mod dry_run;
 mod estimate;
 pub mod exit;
+mod head;
 mod interruptible;
 mod inventory;
 mod known;

@@ -68,6 +68,14 @@ impl Variant {
         format!("--variant {}{omit}{architectures}", self.name)
     }
 
+    /// The CUDA architectures that are compiled for instead of the variant's own.
+    pub(crate) fn cuda_architectures(&self) -> Vec<String> {
+        self.cuda_architectures
+            .iter()
+            .map(ToString::to_string)
+            .collect()
+    }
+
     /// What the flake says it consists of.
     pub(crate) fn plan(&self, ctx: &Ctx, nix: &Nix) -> Result<Plan> {
         nix.plan(ctx, &self.attribute(), &self.cuda_architectures)

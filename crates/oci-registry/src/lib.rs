@@ -3,12 +3,15 @@
 mod address;
 mod credentials;
 mod error;
+mod fallback;
 mod mount;
 mod pull;
+mod referrers;
 mod registry;
 mod session;
 
 pub mod serve;
 
 pub use error::Error;
+pub use referrers::{NewArtifact, Referrer};
 pub use registry::{Registry, Traffic};

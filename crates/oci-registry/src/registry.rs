@@ -12,7 +12,6 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use comfy_image::Digest;
-use serde_json::{Value, json};
 use ureq::Body;
 use ureq::http::{Response, StatusCode, header};
 use url::Url;
@@ -27,13 +26,11 @@ use factory_fetch::http::{Http, RequestError, transport_error};
 use factory_fetch::retry::{Stop, retry};
 
 /// Media type of a manifest.
-const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+pub(super) const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 /// Media type of an index.
-const INDEX: &str = "application/vnd.oci.image.index.v1+json";
-/// The config of an artifact that has none.
-const EMPTY: &[u8] = b"{}";
-/// Media type of [`EMPTY`].
-const EMPTY_TYPE: &str = "application/vnd.oci.empty.v1+json";
+pub(super) const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+/// Registries take manifests of up to 4 MiB (OCI distribution specification, "Pushing Manifests").
+pub(super) const MOST_MANIFEST_BYTES: u64 = 4 << 20;
 /// A registry may take minutes to store a large blob after its last byte.
 const PATIENCE: Duration = Duration::from_secs(600);
 
@@ -50,7 +47,7 @@ pub struct Traffic {
 
 /// One repository of a registry.
 pub struct Registry<'a> {
-    run: &'a dyn Run,
+    pub(super) run: &'a dyn Run,
     pub(super) session: Session,
     pub(super) siblings: Vec<Sibling>,
     /// `HOST/NAME`, for messages.
@@ -128,6 +125,16 @@ impl<'a> Registry<'a> {
         Ok(Some((Digest::of(&text), text.len() as u64)))
     }
 
+    /// Reads an answer to its end, up to a bound.
+    pub(super) fn read(&self, response: &mut Response<Body>, most_bytes: u64) -> Result<Vec<u8>> {
+        response
+            .body_mut()
+            .with_config()
+            .limit(most_bytes)
+            .read_to_vec()
+            .map_err(|source| self.refusal(transport_error(&source)))
+    }
+
     /// Whether the repository has a blob.
     ///
     /// # Errors
@@ -190,72 +197,7 @@ impl<'a> Registry<'a> {
         Err(error.failure().into())
     }
 
-    /// Attaches a JSON document to a manifest, as an artifact whose subject it is.
-    ///
-    /// # Errors
-    /// The registry does not take it.
-    pub fn attach(
-        &self,
-        subject: &Digest,
-        subject_bytes: u64,
-        artifact_type: &str,
-        document: &[u8],
-    ) -> Result<Digest> {
-        let (empty, content) = (Digest::of(EMPTY), Digest::of(document));
-        self.push_small(&empty, EMPTY)?;
-        self.push_small(&content, document)?;
-        let manifest = json!({
-            "schemaVersion": 2,
-            "mediaType": MANIFEST,
-            "artifactType": artifact_type,
-            "config": {"mediaType": EMPTY_TYPE, "digest": empty.to_string(), "size": EMPTY.len()},
-            "layers": [{"mediaType": "application/json", "digest": content.to_string(), "size": document.len()}],
-            "subject": {"mediaType": MANIFEST, "digest": subject.to_string(), "size": subject_bytes},
-        })
-        .to_string();
-        let digest = Digest::of(manifest.as_bytes());
-        let response = self.put_manifest(&digest.to_string(), MANIFEST, &manifest)?;
-        // A registry without the referrers API wants an index under a tag made of the subject.
-        if response.headers().get("oci-subject").is_none() {
-            let entry = json!({
-                "mediaType": MANIFEST,
-                "artifactType": artifact_type,
-                "digest": digest.to_string(),
-                "size": manifest.len(),
-            });
-            self.add_referrer(&format!("sha256-{}", subject.hex()), entry)?;
-        }
-        Ok(digest)
-    }
-
-    fn add_referrer(&self, tag: &str, entry: Value) -> Result<()> {
-        let url = self.url(&format!("manifests/{tag}"))?;
-        let accept = [(header::ACCEPT, INDEX)];
-        let mut response = self.retry(&|| self.session.send("GET", &url, &accept, None))?;
-        let mut manifests = Vec::new();
-        if response.status().is_success() {
-            let text = response
-                .body_mut()
-                .read_to_string()
-                .map_err(|source| self.refusal(transport_error(&source)))?;
-            let mut index: Value = serde_json::from_str(&text)
-                .map_err(|source| self.bad_answer(format!("`{tag}` is not an index: {source}")))?;
-            if let Some(known) = index["manifests"].as_array_mut() {
-                manifests.append(known);
-            }
-        }
-        if manifests
-            .iter()
-            .all(|known| known["digest"] != entry["digest"])
-        {
-            manifests.push(entry);
-        }
-        let index = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": manifests});
-        self.put_manifest(tag, INDEX, &index.to_string())
-            .map(|_| ())
-    }
-
-    fn put_manifest(
+    pub(super) fn put_manifest(
         &self,
         reference: &str,
         media_type: &str,
@@ -377,7 +319,7 @@ impl<'a> Registry<'a> {
         })
     }
 
-    fn refusal(&self, failure: RequestError) -> anyhow::Error {
+    pub(super) fn refusal(&self, failure: RequestError) -> anyhow::Error {
         Error::Refused {
             name: self.name.clone(),
             host: self
@@ -393,7 +335,7 @@ impl<'a> Registry<'a> {
         .into()
     }
 
-    fn bad_answer(&self, problem: impl std::fmt::Display) -> anyhow::Error {
+    pub(super) fn bad_answer(&self, problem: impl std::fmt::Display) -> anyhow::Error {
         Error::BadAnswer {
             name: self.name.clone(),
             problem: problem.to_string(),

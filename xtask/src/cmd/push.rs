@@ -9,6 +9,7 @@ use comfy_image::image::Document;
 use comfy_image::stream::Plan;
 use comfy_image::{Digest, Reference};
 
+use crate::attaching::{self, About};
 use crate::cli::PushArgs;
 use crate::ctx::Ctx;
 use crate::document::{self, Attached, Pushed, PushedImage};
@@ -21,20 +22,21 @@ use crate::transfer::Transfer;
 use factory_base::error;
 use factory_base::text;
 use factory_fetch::for_each;
+use factory_origin::{AttachmentKind as Kind, PrivateKey};
 use oci_registry::Registry;
 
 /// Blobs that are asked for, or sent, at once.
 const CONNECTIONS: usize = 4;
-/// What an attached report is, for those who look for it.
-const REPORT_TYPE: &str = "application/vnd.comfyui-image-factory.verify-report.v2+json";
 
 pub(super) fn run(ctx: &Ctx, args: &PushArgs) -> Result<()> {
     if ctx.offline {
         return Err(error::bad_input("`push` cannot work with `--offline`").into());
     }
     let report = args.report.as_deref().map(read_report).transpose()?;
+    let key = args.sign_key.as_deref().map(attaching::read_key);
+    let key = key.transpose()?;
     if let (Some(report), true) = (&report, args.report_only) {
-        return attach(ctx, &Subject::parse(&args.to)?, report);
+        return attach(ctx, &Subject::parse(&args.to)?, report, key.as_ref());
     }
     let (repository, tag) = target(&args.to)?;
     let layers = if args.layer == "all" {
@@ -55,18 +57,20 @@ pub(super) fn run(ctx: &Ctx, args: &PushArgs) -> Result<()> {
     for (index, layer) in layers.iter().enumerate() {
         let selection = realize::selection(ctx, &args.variant, &layer.to_string(), None)?;
         let realized = realize::realize(ctx, selection)?;
+        let is_last = index + 1 == layers.len();
+        let about = About {
+            realized: &realized,
+            compression: args.compression.encoder(),
+            report: report.as_deref().filter(|_| is_last),
+            builder: args.builder.as_deref(),
+            is_bare: args.bare,
+        };
         let tag = tag.as_deref().unwrap_or(realized.image.reference.tag());
         let reference = format!("{repository}:{tag}");
-        let compression = args.compression.encoder();
-        let (mut pushed, manifest) = push(ctx, &registry, &realized, compression, tag, reference)?;
-        if let (Some(report), true) = (&report, index + 1 == layers.len()) {
-            let digest =
-                registry.attach(&manifest.digest, manifest.size_bytes, REPORT_TYPE, report)?;
-            pushed.report_digest = Some(digest.to_string());
-        }
+        let pushed = push_with_origin(ctx, &registry, &about, tag, reference, key.as_ref())?;
         if !ctx.json {
-            ctx.ui
-                .data(format!("{repository}@{}", pushed.manifest_digest))?;
+            let digest = &pushed.manifest_digest;
+            ctx.ui.data(format!("{repository}@{digest}"))?;
         }
         all.push(pushed);
     }
@@ -77,8 +81,29 @@ pub(super) fn run(ctx: &Ctx, args: &PushArgs) -> Result<()> {
     Ok(())
 }
 
+/// Pushes an image, and attaches to it what there is to say of it.
+fn push_with_origin(
+    ctx: &Ctx,
+    registry: &Registry<'_>,
+    about: &About<'_>,
+    tag: &str,
+    reference: String,
+    key: Option<&PrivateKey>,
+) -> Result<PushedImage> {
+    // Before anything is sent: what cannot be said of an image is a reason not to push it.
+    let documents = about.documents(ctx)?;
+    let (realized, compression) = (about.realized, about.compression);
+    let (mut pushed, manifest) = push(ctx, registry, realized, compression, tag, reference)?;
+    let manifest = (manifest.digest, manifest.size_bytes);
+    pushed.attached = attaching::attach(ctx, registry, manifest, documents, key)?;
+    let mut attached = pushed.attached.iter();
+    let report = attached.find(|one| one.kind == Kind::Report.word());
+    pushed.report_digest = report.map(|report| report.manifest_digest.clone());
+    Ok(pushed)
+}
+
 /// Attaches a report to an image that was pushed earlier, perhaps by another machine.
-fn attach(ctx: &Ctx, subject: &Subject, report: &[u8]) -> Result<()> {
+fn attach(ctx: &Ctx, subject: &Subject, report: &[u8], key: Option<&PrivateKey>) -> Result<()> {
     let repository = &subject.repository;
     let registry = Registry::open(ctx, repository)?;
     let Some((digest, size_bytes)) = registry.manifest(&subject.version)? else {
@@ -93,15 +118,20 @@ fn attach(ctx: &Ctx, subject: &Subject, report: &[u8]) -> Result<()> {
             .hint(format!("what it sent has the digest {digest}"))
             .into());
     }
-    let attached = registry.attach(&digest, size_bytes, REPORT_TYPE, report)?;
-    if ctx.json {
-        let attached = Attached {
-            manifest_digest: digest.to_string(),
-            report_digest: attached.to_string(),
-        };
-        document::print(ctx, &attached)?;
-    } else {
-        ctx.ui.data(format!("{repository}@{attached}"))?;
+    let documents = BTreeMap::from([(Kind::Report, report.to_vec())]);
+    let attached = attaching::attach(ctx, &registry, (digest, size_bytes), documents, key)?;
+    for one in attached {
+        let report_digest = one.manifest_digest;
+        if ctx.json {
+            let manifest_digest = digest.to_string();
+            let attached = Attached {
+                manifest_digest,
+                report_digest,
+            };
+            document::print(ctx, &attached)?;
+        } else {
+            ctx.ui.data(format!("{repository}@{report_digest}"))?;
+        }
     }
     Ok(())
 }
@@ -139,6 +169,7 @@ fn push(
         n_blobs_mounted: after.n_mounted - before.n_mounted,
         n_requests: after.n_requests - before.n_requests,
         report_digest: None,
+        attached: Vec::new(),
     };
     ctx.ui.step(
         "Pushed",

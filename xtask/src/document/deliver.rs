@@ -133,6 +133,20 @@ pub struct PushedImage {
     /// Digest of the manifest of the attached report.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub report_digest: Option<String>,
+    /// What is attached to the image; none of it counts above.
+    pub attached: Vec<AttachedDocument>,
+}
+
+/// A document about an image, in the registry.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct AttachedDocument {
+    /// `signature`, `sbom-spdx`, `sbom-cyclonedx`, `provenance` or `verify-report`.
+    pub kind: String,
+    /// Digest of the manifest of the artifact that holds it.
+    pub manifest_digest: String,
+    /// It was there, and is as it was.
+    pub already: bool,
 }
 
 /// What `push --report-only` did.

@@ -17,7 +17,8 @@ pub use build::{
 };
 pub use compare::{Against, AgainstKind, ComparedImage, Diff, Moved, Planned};
 pub use deliver::{
-    Attached, Load, Loaded, LoadedVia, Pushed, PushedImage, ServedImage, Serving, Streamed,
+    Attached, AttachedDocument, Load, Loaded, LoadedVia, Pushed, PushedImage, ServedImage, Serving,
+    Streamed,
 };
 pub use locks::{CheckedLocks, UpdatedLocks};
 pub use machine::{

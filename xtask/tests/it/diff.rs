@@ -137,7 +137,15 @@ fn ok_compressed_in_a_real_registry() {
     let push = |compression: &str| {
         let to = format!("{}/me/{compression}:1", registry.host);
         checkout
-            .run(&["push", "02", "--to", &to, "--compression", compression])
+            .run(&[
+                "push",
+                "--bare",
+                "02",
+                "--to",
+                &to,
+                "--compression",
+                compression,
+            ])
             .ok();
         to
     };

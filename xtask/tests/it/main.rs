@@ -23,6 +23,7 @@ mod image;
 mod layers;
 mod list_pages;
 mod load;
+mod origin;
 mod plan;
 mod provide;
 mod push;

@@ -148,7 +148,7 @@ fn ok_against_an_image_in_a_registry() {
         return skip("no `docker-registry` on PATH");
     };
     let to = format!("{}/me/fixture:1", registry.host);
-    checkout.run(&["push", "02", "--to", &to]).ok();
+    checkout.run(&["push", "--bare", "02", "--to", &to]).ok();
     // On a machine where it was never built, the record in the manifest tells.
     fs_err::remove_dir_all(checkout.data().join("roots")).unwrap();
     let same = checkout

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use comfy_image::Digest;
 use factory_base::error;
 use factory_verify::engine::EngineKind;
-use oci_registry::Registry;
+use oci_registry::{NewArtifact, Registry};
 
 use crate::fixture::Checkout;
 use crate::load::{alone, engines};
@@ -27,6 +27,8 @@ struct Stored {
     n_busy: usize,
     /// Keeps another manifest than the one that it took.
     forges: bool,
+    /// So many times another client's index takes the place of one that was written.
+    n_overwritten: usize,
 }
 
 /// A registry that takes what has the digest it is said to have, from who has a token.
@@ -79,6 +81,10 @@ fn answer(stored: &mut Stored, request: &Request) -> Reply {
             if stored.forges {
                 manifest.push(b' ');
             }
+            if tag.starts_with("sha256-") && stored.n_overwritten > 0 {
+                stored.n_overwritten -= 1;
+                manifest = OF_ANOTHER.into();
+            }
             stored.manifests.insert(tag.to_owned(), manifest);
             Reply::status("201 Created", "")
         }
@@ -87,6 +93,7 @@ fn answer(stored: &mut Stored, request: &Request) -> Reply {
                 .header(&format!("Docker-Content-Digest: {}", Digest::of(manifest))),
             None => Reply::status("404 Not Found", ""),
         },
+        ("GET", "referrers", _) => Reply::status("404 Not Found", ""),
         other => panic!("{other:?}"),
     }
 }
@@ -273,13 +280,25 @@ fn err_a_registry_that_talks_nonsense() {
         .err()
         .into_iter();
     let no_index = registry
-        .attach(&Digest::of(b"s"), 1, "application/x.report", b"[]")
+        .attach(&Digest::of(b"s"), 1, &[artifact(b"[]")])
         .err();
-    let errors: Vec<_> = no_place.chain(no_index).collect();
+    let no_list = registry.referrers(&Digest::of(b"s")).err();
+    let errors: Vec<_> = no_place.chain(no_index).chain(no_list).collect();
     assert!(!errors.is_empty());
     for error in errors {
         let kind = factory_base::error::kind_of(&error);
         assert_eq!(kind, factory_base::error::Kind::Environment, "{error:#}");
+    }
+}
+
+/// A report without annotations.
+pub(crate) fn artifact(content: &[u8]) -> NewArtifact<'_> {
+    static NONE: BTreeMap<String, String> = BTreeMap::new();
+    NewArtifact {
+        artifact_type: "application/x.report",
+        media_type: "application/json",
+        annotations: &NONE,
+        content,
     }
 }
 
@@ -290,9 +309,7 @@ fn ok_report_is_a_referrer() {
     let registry = open(&sandbox, &server);
     let subject = Digest::of(b"manifest");
     for report in [&b"[1]"[..], b"[2]", b"[2]"] {
-        registry
-            .attach(&subject, 8, "application/x.report", report)
-            .unwrap();
+        registry.attach(&subject, 8, &[artifact(report)]).unwrap();
     }
     let stored = stored.lock().unwrap();
     let tag = format!("sha256-{}", subject.hex());
@@ -306,6 +323,27 @@ fn ok_report_is_a_referrer() {
         let layer = manifest["layers"][0]["digest"].as_str().unwrap();
         assert_eq!(stored.blobs[layer], report);
     }
+}
+
+/// What another client wrote that had read the index before it was written here.
+const OF_ANOTHER: &str = r#"{"schemaVersion": 2, "manifests": [{"mediaType": "m", "digest": "sha256:other", "size": 1, "x": "kept"}]}"#;
+
+#[test]
+fn ok_a_list_that_another_client_overwrites() {
+    let stored = Arc::new(Mutex::new(Stored {
+        n_overwritten: 2,
+        ..Stored::default()
+    }));
+    let (sandbox, server) = (Sandbox::new(), registry(&stored));
+    let registry = open(&sandbox, &server);
+    let subject = Digest::of(b"manifest");
+    let own = registry.attach(&subject, 8, &[artifact(b"[1]")]).unwrap();
+    let listed = registry.referrers(&subject).unwrap();
+    let digests: Vec<String> = listed.into_iter().map(|one| one.digest).collect();
+    assert_eq!(digests, ["sha256:other".to_owned(), own[0].to_string()]);
+    let tag = format!("sha256-{}", subject.hex());
+    let index = String::from_utf8(stored.lock().unwrap().manifests[&tag].clone()).unwrap();
+    assert!(index.contains(r#""x":"kept""#), "{index}");
 }
 
 #[test]
@@ -369,6 +407,7 @@ fn ok_push_twice_to_a_real_registry() {
     let Some(checkout) = Checkout::new() else {
         return;
     };
+    checkout.write_locks();
     let directory = tempfile::tempdir().unwrap();
     let Some(registry) = Debian::start(directory.path()) else {
         skip("no `docker-registry` on PATH");
@@ -430,6 +469,7 @@ fn ok_engines_pull_what_was_compressed() {
     let Some(checkout) = Checkout::new() else {
         return;
     };
+    checkout.write_locks();
     let directory = tempfile::tempdir().unwrap();
     let Some(registry) = Debian::start(directory.path()) else {
         skip("no `docker-registry` on PATH");
