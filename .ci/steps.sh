@@ -74,6 +74,7 @@ busybox busybox-static
 dockerd docker.io
 docker-registry docker-registry
 newuidmap uidmap
+openssl openssl
 podman podman
 runc runc
 setpriv util-linux
