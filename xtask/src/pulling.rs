@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use anyhow::Result;
 use comfy_image::Digest;
+use comfy_image::image::Image;
 
 use crate::ctx::Ctx;
 use crate::exit::from_image;
 use crate::realize::Realized;
 use crate::transfer::Transfer;
 use factory_base::text;
-use factory_verify::engine::{Engine, served_repository};
+use factory_verify::engine::{Engine, EngineKind, served_repository};
 use oci_registry::serve::{Images, Limits, Observer, Server};
 
 /// Blobs that go out at once, the lower layers first. An engine asks for more, and unpacks the
@@ -21,6 +22,10 @@ use oci_registry::serve::{Images, Limits, Observer, Server};
 const STREAMS: usize = 2;
 /// An engine stops reading while it unpacks: its disk sets the pace, and it is no stranger.
 const PATIENCE: Duration = Duration::from_secs(600);
+
+/// podman keeps each blob as a file until all of a pull is done: an image is pulled in parts
+/// of about this size, lowest first, so that it does not need the image's size twice.
+const PART_BYTES: u64 = 1_500_000_000;
 
 /// What went to the engine.
 #[derive(Debug, Clone, Copy)]
@@ -44,6 +49,13 @@ pub(crate) fn pull(ctx: &Ctx, engine: &Engine, realized: &Realized) -> Result<Ou
     let repository = served_repository(reference);
     let store_root = realized.nix.store_root();
     images.add(&repository, reference.tag(), image, store_root)?;
+    let mut tags = Vec::new();
+    for (number, n_blobs) in parts(engine, image)?.into_iter().enumerate() {
+        let tag = format!("part{}", number + 1);
+        images.add_part(&repository, &tag, image, n_blobs);
+        tags.push(tag);
+    }
+    tags.push(reference.tag().to_owned());
     let limits = Limits {
         streams: STREAMS,
         turn: PATIENCE,
@@ -57,7 +69,8 @@ pub(crate) fn pull(ctx: &Ctx, engine: &Engine, realized: &Realized) -> Result<Ou
     let stop = || is_done.load(Ordering::Relaxed) || ctx.is_interrupted();
     let (pulled, served) = std::thread::scope(|scope| {
         let serving = scope.spawn(|| server.run(&stop, &progress));
-        let pulled = engine.pull(ctx, server.address(), reference);
+        let mut tags = tags.iter();
+        let pulled = tags.try_for_each(|tag| engine.pull(ctx, server.address(), reference, tag));
         is_done.store(true, Ordering::Relaxed);
         (pulled, serving.join())
     });
@@ -78,6 +91,30 @@ pub(crate) fn pull(ctx: &Ctx, engine: &Engine, realized: &Realized) -> Result<Ou
     }
 }
 
+/// How many blobs each part has that is pulled before the whole image.
+fn parts(engine: &Engine, image: &Image) -> Result<Vec<usize>> {
+    if engine.kind() == EngineKind::Docker {
+        return Ok(Vec::new());
+    }
+    let sizes: Vec<u64> = image.blobs().map(|blob| blob.size_bytes).collect();
+    Ok(cut(&sizes, engine.n_known_blobs(image)?, PART_BYTES))
+}
+
+/// Ends of parts: blobs from `n_known` on, each part as large as `part_bytes` allows, and of
+/// one blob at least. What comes after the last end is not part of any.
+fn cut(sizes: &[u64], n_known: usize, part_bytes: u64) -> Vec<usize> {
+    let mut ends = Vec::new();
+    let mut n_bytes = 0;
+    for (number, size) in sizes.iter().enumerate().skip(n_known) {
+        if n_bytes > 0 && n_bytes + size > part_bytes {
+            ends.push(number);
+            n_bytes = 0;
+        }
+        n_bytes += size;
+    }
+    ends
+}
+
 /// Counts what the engine asks for.
 struct Progress {
     transfer: Transfer,
@@ -91,7 +128,7 @@ struct Progress {
 }
 
 impl Progress {
-    fn new(ctx: &Ctx, what: &str, image: &comfy_image::image::Image) -> Self {
+    fn new(ctx: &Ctx, what: &str, image: &Image) -> Self {
         Self {
             transfer: Transfer::start(&ctx.ui, "Loading", what, image.size_bytes),
             what: what.to_owned(),
@@ -136,5 +173,29 @@ impl Observer for Progress {
     fn failed(&self, error: comfy_image::Error) {
         let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
         failure.get_or_insert(error);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ok_parts() {
+        for (sizes, n_known, expected) in [
+            (&[][..], 0, &[][..]),
+            (&[9], 0, &[]),
+            (&[1, 2, 3], 0, &[]),
+            (&[4, 6, 1, 9, 30, 1, 1], 0, &[2, 4, 5]),
+            (&[4, 6, 1, 9, 30, 1, 1], 4, &[5]),
+            (&[4, 6, 1, 9, 30, 1, 1], 5, &[]),
+            (&[4, 6, 1, 9, 30, 1, 1], 7, &[]),
+        ] {
+            assert_eq!(
+                cut(sizes, n_known, 10),
+                expected,
+                "{sizes:?} from {n_known}"
+            );
+        }
     }
 }

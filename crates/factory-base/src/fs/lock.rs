@@ -48,6 +48,18 @@ impl Lock {
         Self::take(ctx, &ctx.data().join("update-locks.lock"))
     }
 
+    /// Takes the lock of an open file, unless somebody holds it.
+    ///
+    /// # Errors
+    /// The file system knows no locks.
+    pub fn of_file(file: File) -> Result<Option<Self>> {
+        match fs4::FileExt::try_lock(&file) {
+            Ok(()) => Ok(Some(Self { _file: file })),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(error).context("cannot lock a file"),
+        }
+    }
+
     /// Takes a lock, waiting for the run that holds it.
     ///
     /// # Errors

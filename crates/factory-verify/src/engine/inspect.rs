@@ -47,15 +47,26 @@ impl EngineImage {
         if id == image.config.digest.hex() {
             return true;
         }
-        let layers = self
-            .root_fs
-            .as_ref()
-            .and_then(|root_fs| root_fs.layers.as_deref());
-        let same_layers = layers.is_some_and(|layers| {
-            let expected = image.blobs().map(|blob| blob.diff_id.to_string());
-            !layers.is_empty() && expected.eq(layers.iter().cloned())
-        });
-        same_layers && self.same_config(&image.config.json)
+        let n_layers = self.layers().len();
+        n_layers > 0
+            && n_layers == image.blobs().count()
+            && n_layers == self.n_common_blobs(image)
+            && self.same_config(&image.config.json)
+    }
+
+    /// How many of the image's blobs it has, from the lowest up.
+    pub(super) fn n_common_blobs(&self, image: &Image) -> usize {
+        let pairs = self.layers().iter().zip(image.blobs());
+        pairs
+            .take_while(|(layer, blob)| **layer == blob.diff_id.to_string())
+            .count()
+    }
+
+    fn layers(&self) -> &[String] {
+        let layers = self.root_fs.as_ref();
+        layers
+            .and_then(|root_fs| root_fs.layers.as_deref())
+            .unwrap_or_default()
     }
 
     /// Each name that stands for it.

@@ -132,7 +132,7 @@ impl Engine {
         if !found.has_tag(&image.reference) {
             process::capture(self.cmd(&shell).args(["tag", &found.id, &reference]))?;
         }
-        self.remove_served_names(&shell, found)?;
+        self.remove_served_names(&shell)?;
         Ok(Some(found.id.clone()))
     }
 

@@ -9,6 +9,7 @@ use comfy_image::image::{Image, ImageLayer};
 use comfy_image::layer::Blob;
 use comfy_image::stream::Plan;
 use comfy_image::{Digest, LayerName, oci};
+use serde_json::{Value, json};
 
 use super::referrers::{Artifact, NoReferrers, Referrers};
 use super::route;
@@ -119,6 +120,51 @@ impl Images {
         names.manifests.insert(image.manifest.digest, manifest);
         names.tags.insert(tag.to_owned(), image.manifest.digest);
         Ok(())
+    }
+
+    /// Adds another tag to an image's repository: an image of its `n_blobs` lowest blobs that
+    /// starts nothing. Who pulls it first has these when the whole image is pulled.
+    pub fn add_part(&mut self, repository: &str, tag: &str, image: &Image, n_blobs: usize) {
+        let blobs: Vec<&Blob> = image.blobs().take(n_blobs).collect();
+        let diff_ids: Vec<Digest> = blobs.iter().map(|blob| blob.diff_id).collect();
+        let config = json!({
+            "architecture": image.architecture,
+            "os": image.os,
+            "config": {},
+            "rootfs": {"type": "layers", "diff_ids": diff_ids},
+        });
+        let config = config.to_string().into_bytes();
+        let config_digest = Digest::of(&config);
+        let layers: Vec<Value> = blobs
+            .iter()
+            .map(|blob| {
+                json!({
+                    "mediaType": oci::LAYER_TAR,
+                    "digest": blob.diff_id,
+                    "size": blob.size_bytes,
+                })
+            })
+            .collect();
+        let manifest = json!({
+            "schemaVersion": 2,
+            "mediaType": oci::MANIFEST,
+            "config": {
+                "mediaType": oci::CONFIG,
+                "digest": config_digest,
+                "size": config.len(),
+            },
+            "layers": layers,
+        });
+        let manifest = manifest.to_string().into_bytes();
+        let digest = Digest::of(&manifest);
+        let names = self.repositories.entry(repository.to_owned()).or_default();
+        names.blobs.insert(config_digest, Stored::Memory(config));
+        let document = Document {
+            media_type: oci::MANIFEST.to_owned(),
+            bytes: manifest,
+        };
+        names.manifests.insert(digest, document);
+        names.tags.insert(tag.to_owned(), digest);
     }
 
     /// Also serves artifacts about the images.

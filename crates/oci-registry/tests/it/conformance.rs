@@ -285,6 +285,51 @@ fn ok_a_blob_of_one_name_is_not_of_another() {
 }
 
 #[test]
+fn ok_a_part_is_an_image_of_the_lowest_blobs() {
+    let fixture = Fixture::new();
+    let mut images = fixture.images();
+    for (tag, n_blobs) in [("part0", 0), ("part1", 1), ("part9", 9)] {
+        images.add_part("other", tag, &fixture.two, n_blobs);
+    }
+    let server = Running::start(images, Limits::default());
+    let all: Vec<String> = fixture
+        .two
+        .blobs()
+        .map(|blob| blob.diff_id.to_string())
+        .collect();
+    for (tag, n_blobs) in [("part0", 0), ("part1", 1), ("part9", 2)] {
+        let manifest = get(server.address, &format!("/v2/other/manifests/{tag}"));
+        assert_eq!(
+            (manifest.status, manifest.header("content-type")),
+            (200, oci::MANIFEST)
+        );
+        let manifest = manifest.json();
+        let digest = manifest["config"]["digest"].as_str().unwrap();
+        let config = get(server.address, &format!("/v2/other/blobs/{digest}"));
+        assert_eq!(config.status, 200);
+        assert_eq!(Digest::of(&config.body).to_string(), digest);
+        assert_eq!(manifest["config"]["size"], config.body.len());
+        let diff_ids = &config.json()["rootfs"]["diff_ids"];
+        assert_eq!(*diff_ids, serde_json::json!(all[..n_blobs]));
+        let layers = manifest["layers"].as_array().unwrap();
+        let digests: Vec<&str> = layers
+            .iter()
+            .map(|layer| layer["digest"].as_str().unwrap())
+            .collect();
+        assert_eq!(digests, all[..n_blobs]);
+        let sizes: u64 = layers
+            .iter()
+            .map(|layer| layer["size"].as_u64().unwrap())
+            .sum();
+        let expected = fixture.two.blobs().take(n_blobs);
+        assert_eq!(sizes, expected.map(|blob| blob.size_bytes).sum::<u64>());
+    }
+    // The image itself is as it was.
+    let whole = get(server.address, "/v2/other/manifests/two");
+    assert_eq!(whole.body, fixture.two.manifest.json.as_bytes());
+}
+
+#[test]
 fn err_names_that_no_registry_has() {
     let fixture = Fixture::new();
     let mut images = fixture.images();
