@@ -130,14 +130,18 @@ impl Explain for Error {
                 has_login,
                 failure,
                 ..
-            } if matches!(failure.status, Some(401 | 403)) => {
-                if *has_login {
-                    "the login may not write there: a token needs the right to write packages"
-                        .to_owned()
-                } else {
+            } if matches!(failure.status, Some(401 | 403)) => match (has_login, failure.status) {
+                (false, _) => {
                     format!("log in first: `docker login {host}` or `podman login {host}`")
                 }
-            }
+                (true, Some(401)) => format!(
+                    "the login is wrong, too old, or not for this: `docker login {host}` or `podman login {host}`; a token needs the right to write packages"
+                ),
+                (true, _) => {
+                    "the login may not write there: a token needs the right to write packages"
+                        .to_owned()
+                }
+            },
             _ => return Vec::new(),
         };
         vec![hint]

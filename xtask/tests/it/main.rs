@@ -28,6 +28,7 @@ mod plan;
 mod provide;
 mod push;
 mod record;
+mod registries;
 mod run;
 mod sbom;
 mod serve;

@@ -366,12 +366,17 @@ pub(crate) struct Debian {
 
 impl Debian {
     pub(crate) fn start(directory: &Path) -> Option<Self> {
+        Self::start_with(directory, "")
+    }
+
+    /// With more lines in its configuration.
+    pub(crate) fn start_with(directory: &Path, more: &str) -> Option<Self> {
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let host = port.local_addr().unwrap().to_string();
         drop(port);
         let config = directory.join("registry.yml");
         let text = format!(
-            "version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {}}}}}\nhttp: {{addr: '{host}'}}\n",
+            "version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {}}}}}\nhttp: {{addr: '{host}'}}\n{more}",
             directory.join("registry").display()
         );
         std::fs::write(&config, text).unwrap();
