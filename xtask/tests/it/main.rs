@@ -26,6 +26,7 @@ mod load;
 mod origin;
 mod plan;
 mod provide;
+mod pull;
 mod push;
 mod record;
 mod registries;
