@@ -32,12 +32,8 @@ pub(crate) fn settings(changes: &[SettingChange]) -> String {
         Some(value) => text::shorten(&format!("`{value}`"), WIDTH),
     };
     let lines = changes.iter().map(|change| {
-        format!(
-            "{}  {} -> {}",
-            change.name,
-            shown(&change.was),
-            shown(&change.now)
-        )
+        let (was, now) = (shown(&change.was), shown(&change.now));
+        plain(&format!("{}  {was} -> {now}", change.name))
     });
     let lines: Vec<String> = lines.collect();
     let head = format!("settings  {}", differ(changes.len()));
@@ -156,7 +152,10 @@ fn why(change: &BlobChange) -> String {
     match (digest(&change.was), digest(&change.now)) {
         (Some(was), Some(now)) => format!("{was} -> {now}"),
         (Some(one), None) | (None, Some(one)) => one,
-        (None, None) => "the same packages, built anew".to_owned(),
+        (None, None) if change.was.is_some() && change.now.is_some() => {
+            "the same packages, built anew".to_owned()
+        }
+        (None, None) => String::new(),
     }
 }
 
@@ -186,9 +185,7 @@ fn file(change: &FileChange) -> Vec<String> {
         (Some(one), None) | (None, Some(one)) => (size(one), shown(one)),
         (None, None) => Default::default(),
     };
-    // What a registry sends does not steer the terminal.
-    let path = change.path.escape_debug().to_string();
-    vec![verb.to_owned(), size, how, path]
+    vec![verb.to_owned(), size, how, change.path.clone()]
 }
 
 fn size(state: &FileState) -> String {
@@ -203,10 +200,7 @@ fn shown(state: &FileState) -> String {
         FileState::File { mode, .. } => mode.clone(),
         FileState::Directory { mode } => format!("directory {mode}"),
         FileState::Link { target } => {
-            format!(
-                "link to {}",
-                text::shorten(&target.escape_debug().to_string(), 40)
-            )
+            format!("link to {}", text::shorten(target, 40))
         }
         FileState::Other { mode } => format!("special file {mode}"),
     }
@@ -242,14 +236,138 @@ fn difference(was: &FileState, now: &FileState) -> (String, String) {
     (size, mode)
 }
 
+/// What an image says does not steer the terminal.
+fn plain(text: &str) -> String {
+    let visible = |character: char| {
+        if character.is_control() {
+            '?'
+        } else {
+            character
+        }
+    };
+    text.chars().map(visible).collect()
+}
+
 /// Columns without a head.
 fn columns(rows: &[Vec<String>], right: &[usize]) -> String {
     let Some(first) = rows.first() else {
         return String::new();
     };
+    let plain = |row: &Vec<String>| row.iter().map(|cell| plain(cell)).collect();
+    let rows: &[Vec<String>] = &rows.iter().map(plain).collect::<Vec<_>>();
     let empty = vec![""; first.len()];
     let table = text::table(&empty, rows, right);
     table
         .split_once('\n')
         .map_or(String::new(), |(_, rows)| rows.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size(tar_bytes: Option<u64>, stored_bytes: Option<u64>) -> Option<BlobSize> {
+        Some(BlobSize {
+            diff_id: tar_bytes.map(|n_bytes| format!("sha256:{n_bytes:064}")),
+            digest: None,
+            tar_bytes,
+            stored_bytes,
+            is_estimate: false,
+        })
+    }
+
+    fn change(was: Option<BlobSize>, now: Option<BlobSize>) -> BlobChange {
+        BlobChange {
+            layer: Some("05-pak3".to_owned()),
+            was,
+            now,
+            certainty: Certainty::Certain,
+            packages: Vec::new(),
+            rebuilt: Vec::new(),
+        }
+    }
+
+    fn upgraded(name: &str) -> PackageChange {
+        PackageChange::Changed {
+            layer: Some("05-pak3".to_owned()),
+            name: name.to_owned(),
+            was: "1".to_owned(),
+            now: "2".to_owned(),
+        }
+    }
+
+    #[test]
+    fn ok_blobs_and_their_reasons() {
+        let mut many = change(size(Some(9_000), None), size(Some(9_500), None));
+        many.packages = ["a", "b", "c", "d", "e"].map(upgraded).to_vec();
+        let mut guess = change(size(None, Some(2_000)), size(Some(5_000), None));
+        if let Some(now) = &mut guess.now {
+            now.is_estimate = true;
+            now.diff_id = None;
+        }
+        guess.certainty = Certainty::Possible;
+        guess.rebuilt = vec!["torch 2".to_owned()];
+        let diff = BlobDiff {
+            n_same: 3,
+            same_bytes: 4_000_000,
+            changes: vec![
+                many,
+                guess,
+                change(size(Some(1), None), size(Some(2), None)),
+                change(None, size(None, None)),
+                change(size(Some(1), None), None),
+            ],
+        };
+        insta::assert_snapshot!(blobs(&diff));
+    }
+
+    #[test]
+    fn ok_packages_and_settings() {
+        let removed = PackageChange::Removed {
+            layer: None,
+            name: "b".to_owned(),
+            version: String::new(),
+        };
+        insta::assert_snapshot!(packages(&[upgraded("a"), removed]));
+        assert_eq!(packages(&[]), "packages  the same");
+        let setting = SettingChange {
+            name: "config.Env.PATH".to_owned(),
+            was: None,
+            now: Some("x".repeat(200)),
+        };
+        insta::assert_snapshot!(settings(&[setting]));
+    }
+
+    #[test]
+    fn ok_files_in_a_bounded_list() {
+        let file = |mode: &str, size_bytes| FileState::File {
+            mode: mode.to_owned(),
+            size_bytes,
+            sha256: String::new(),
+        };
+        let change = |path: &str, was, now| FileChange {
+            path: path.to_owned(),
+            was,
+            now,
+        };
+        let link = |target: &str| FileState::Link {
+            target: target.to_owned(),
+        };
+        let directory = FileState::Directory {
+            mode: "0755".to_owned(),
+        };
+        let diff = FileDiff {
+            n_added: 2,
+            n_removed: 1,
+            n_changed: 5,
+            files: vec![
+                change("a", Some(file("0644", 5)), Some(file("0755", 5))),
+                change("b\u{1b}[31m", None, Some(file("4755", 5_000))),
+                change("c", Some(link("x")), None),
+                change("d", Some(link("x")), Some(directory)),
+                change("e", Some(file("0644", 5)), Some(file("0644", 6))),
+            ],
+        };
+        insta::assert_snapshot!(files(&diff));
+    }
 }

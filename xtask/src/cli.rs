@@ -536,7 +536,7 @@ pub struct DiffArgs {
     /// The new image
     #[arg(value_name = "B")]
     pub new: String,
-    /// List every file that differs, and download blobs for it [default: the first 20, if
+    /// List every file that differs, and download blobs for it [default: the largest 20, if
     /// both images are on this machine and the blobs that differ have less than 4 GB]
     #[arg(long)]
     pub files: bool,

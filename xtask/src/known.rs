@@ -52,7 +52,8 @@ impl Known {
         Ok(known)
     }
 
-    fn learn_image(&mut self, image: &Image, store_root: Option<&Path>) {
+    /// Adds the layers of an image that is described in the store.
+    pub(crate) fn learn_image(&mut self, image: &Image, store_root: Option<&Path>) {
         for layer in &image.layers {
             let blobs = Blob::of_layer(layer).into_iter();
             let blobs = blobs.filter_map(|blob| Some((blob.diff_id?, blob)));

@@ -3,6 +3,7 @@
 //! `cmd/` has one subcommand in each file; what several of them need stands beside it.
 
 mod attaching;
+mod baseline;
 mod built;
 mod changes;
 pub mod cli;

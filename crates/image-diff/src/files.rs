@@ -88,7 +88,7 @@ pub struct FileDiff {
     pub n_removed: usize,
     /// Paths of another kind, mode, size or content.
     pub n_changed: usize,
-    /// The paths in order: all of them, or the first ones.
+    /// The paths in order; or, where not all of them are asked for, the largest ones first.
     pub files: Vec<FileChange>,
 }
 
@@ -219,7 +219,7 @@ impl<R: Read> Read for Frames<R> {
 }
 
 /// Compares two lists. Directories count where their mode differs: each blob has those above its
-/// files.
+/// files. Keeps the largest files where there are more than `most`.
 pub fn compare_files(old: &Listing, new: &Listing, most: usize) -> FileDiff {
     let paths: BTreeSet<&String> = old.paths.keys().chain(new.paths.keys()).collect();
     let mut diff = FileDiff::default();
@@ -234,15 +234,29 @@ pub fn compare_files(old: &Listing, new: &Listing, most: usize) -> FileDiff {
             (_, None) => diff.n_removed += 1,
             (Some(_), Some(_)) => diff.n_changed += 1,
         }
-        if diff.files.len() < most {
-            diff.files.push(FileChange {
-                path: path.clone(),
-                was: was.cloned(),
-                now: now.cloned(),
-            });
-        }
+        diff.files.push(FileChange {
+            path: path.clone(),
+            was: was.cloned(),
+            now: now.cloned(),
+        });
+    }
+    if diff.files.len() > most {
+        diff.files
+            .sort_by_key(|change| std::cmp::Reverse(change.size_bytes()));
+        diff.files.truncate(most);
     }
     diff
+}
+
+impl FileChange {
+    /// The larger one of the two sizes.
+    fn size_bytes(&self) -> u64 {
+        let of = |state: &Option<FileState>| match state {
+            Some(FileState::File { size_bytes, .. }) => *size_bytes,
+            _ => 0,
+        };
+        of(&self.was).max(of(&self.now))
+    }
 }
 
 #[cfg(test)]
@@ -340,7 +354,7 @@ mod tests {
                 ("old/", 0o755, ""),
                 ("same", 0o644, "1"),
                 ("mode", 0o644, "1"),
-                ("content", 0o644, "1"),
+                ("content", 0o644, "larger"),
                 ("gone", 0o644, "1"),
                 ("kind", 0o644, "1"),
                 ("link", 0o777, "-> a"),
@@ -370,6 +384,7 @@ mod tests {
         assert_eq!((diff.n_added, diff.n_removed, diff.n_changed), (1, 1, 5));
         let few = compare_files(&old, &new, 2);
         assert_eq!((few.files.len(), few.n_changed), (2, 5));
+        assert_eq!(few.files[0].path, "content");
         assert_eq!(compare_files(&new, &new, 9), FileDiff::default());
     }
 

@@ -1,6 +1,6 @@
 //! The blobs that a layer will have, before it is built.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 
 use comfy_image::layer::{LayerRequest, LayerSpec, TreeRef};
@@ -14,14 +14,14 @@ const FRAME_BYTES: u64 = 3 * 512;
 /// From this size on, a wheel or a deb holds native code above all.
 const LARGE_ARCHIVE: u64 = 5_000_000;
 
-/// What a wheel or a deb takes once it is unpacked. Measured on `slim`: 3.6 times the size of
-/// wheels below [`LARGE_ARCHIVE`], which are text; 1.8 times that of all wheels together; 3.3 to
-/// 4.1 times that of the debs of a root.
-fn unpacked(archive_bytes: u64) -> u64 {
+/// What a wheel or a deb takes once it is unpacked, and what its byte code takes. Measured on
+/// `slim`: 3.6 and 1.6 times the size of wheels below [`LARGE_ARCHIVE`], which are text; 1.8 and
+/// 0.1 times that of the others; 3.3 to 4.1 times that of the debs of a root.
+fn unpacked(archive_bytes: u64) -> [u64; 2] {
     if archive_bytes < LARGE_ARCHIVE {
-        archive_bytes * 18 / 5
+        [archive_bytes * 18 / 5, archive_bytes * 8 / 5]
     } else {
-        archive_bytes * 9 / 5
+        [archive_bytes * 9 / 5, archive_bytes / 10]
     }
 }
 
@@ -32,8 +32,20 @@ pub struct Sizes {
     trees: BTreeMap<OsString, u64>,
     /// The same of another version, by layer, package, and which of the package's trees it is.
     packages: BTreeMap<(String, String, usize), u64>,
-    /// What the files take that a package is unpacked from, by its name: a guess.
-    archives: BTreeMap<String, u64>,
+    /// What the files take that a package is unpacked from, and their byte code: a guess.
+    archives: BTreeMap<String, [u64; 2]>,
+    /// What a blob of several packages takes, by layer and names.
+    groups: BTreeMap<(String, BTreeSet<String>), u64>,
+    /// Layer and name of the packages in such blobs.
+    grouped: BTreeSet<(String, String)>,
+}
+
+/// What is said of the size of a tree.
+#[derive(Debug, Clone, Copy)]
+struct Guess {
+    n_bytes: u64,
+    /// It rests on the size of an archive, or on nothing.
+    is_rough: bool,
 }
 
 impl Sizes {
@@ -41,7 +53,7 @@ impl Sizes {
     pub fn learn(&mut self, spec: &LayerSpec) {
         let mut seen = Seen::default();
         for package in &spec.packages {
-            let name = package.package.split(' ').next().unwrap_or_default();
+            let name = name_of(&package.package);
             // Specs of earlier versions do not say it: a header, and half a block of padding.
             let n_bytes = match package.tar_bytes {
                 0 => package.size_bytes + 768 * package.n_files,
@@ -59,19 +71,75 @@ impl Sizes {
     /// Learns the size of a wheel or a deb that is unpacked for a package; for a Debian root,
     /// of each of its debs.
     pub fn learn_archive(&mut self, package: &str, n_bytes: u64) {
-        *self.archives.entry(package.to_owned()).or_default() += unpacked(n_bytes);
+        let known = self.archives.entry(package.to_owned()).or_default();
+        for (sum, more) in known.iter_mut().zip(unpacked(n_bytes)) {
+            *sum += more;
+        }
     }
 
-    fn guess(&self, layer: &str, tree: &TreeRef, which: usize) -> u64 {
-        let known = tree.path.file_name().and_then(|name| self.trees.get(name));
-        let key = || (layer.to_owned(), tree.name().to_owned(), which);
-        let known = known.or_else(|| self.packages.get(&key()));
-        known.copied().unwrap_or_else(|| {
-            // The first tree has the files; what comes after it is small.
-            let archive = self.archives.get(tree.name()).filter(|_| which == 0);
-            archive.copied().unwrap_or(0)
-        })
+    /// Learns from the blobs of an image whose trees are not here: how large a package is that
+    /// has a blob of its own, and which packages have none. `compressed` is what a blob takes in
+    /// its registry, in hundredths of its tar.
+    pub fn learn_blobs(&mut self, blobs: &[Blob], compressed: u64) {
+        for blob in blobs {
+            let (Some(layer), Some(packages)) = (&blob.layer, &blob.packages) else {
+                continue;
+            };
+            let tar = |stored_bytes| stored_bytes * 100 / compressed.max(1);
+            let Some(n_bytes) = blob.tar_bytes.or(blob.stored_bytes.map(tar)) else {
+                continue;
+            };
+            let names = packages.iter().map(|package| name_of(package).to_owned());
+            let names: BTreeSet<String> = names.collect();
+            if names.len() == 1 {
+                for name in names {
+                    let key = (layer.clone(), name, 0);
+                    let tree_bytes = n_bytes.saturating_sub(FRAME_BYTES);
+                    self.packages.entry(key).or_insert(tree_bytes);
+                }
+            } else {
+                let each = names.iter().map(|name| (layer.clone(), name.clone()));
+                self.grouped.extend(each);
+                self.groups.insert((layer.clone(), names), n_bytes);
+            }
+        }
     }
+
+    fn guess(&self, layer: &str, tree: &TreeRef, which: usize, alone_from_bytes: u64) -> Guess {
+        let name = tree.name().to_owned();
+        let exact = tree.path.file_name().and_then(|tree| self.trees.get(tree));
+        let of_version = || self.packages.get(&(layer.to_owned(), name.clone(), which));
+        if let Some(n_bytes) = exact.or_else(of_version) {
+            return Guess {
+                n_bytes: *n_bytes,
+                is_rough: false,
+            };
+        }
+        // The first tree has the files, and the second one their byte code.
+        let guesses = self.archives.get(tree.name());
+        let guess = guesses.and_then(|guesses| guesses.get(which));
+        let guess = guess.copied().unwrap_or(0);
+        let is_grouped = self.grouped.contains(&(layer.to_owned(), name));
+        Guess {
+            // Both trees together, too, are not large enough for a blob of their own.
+            n_bytes: match is_grouped {
+                true => guess.min(alone_from_bytes.saturating_sub(1) / 2),
+                false => guess,
+            },
+            is_rough: true,
+        }
+    }
+
+    /// What a blob of these packages took.
+    fn group(&self, layer: &str, trees: &[TreeRef]) -> Option<u64> {
+        let names = trees.iter().map(|tree| tree.name().to_owned()).collect();
+        self.groups.get(&(layer.to_owned(), names)).copied()
+    }
+}
+
+/// The name before the version.
+fn name_of(package: &str) -> &str {
+    package.split(' ').next().unwrap_or_default()
 }
 
 /// Numbers the trees of each package.
@@ -90,32 +158,41 @@ impl<'n> Seen<'n> {
 /// are estimates, and with them where a package goes that is near the limit to a blob of its own.
 pub fn forecast(request: &LayerRequest, sizes: &Sizes) -> Vec<Blob> {
     let layer = request.name.to_string();
+    let alone_from_bytes = request.partition.alone_from_bytes;
     let mut seen = Seen::default();
-    let weighed: Vec<(&str, u64)> = request
-        .trees
-        .iter()
-        .map(|tree| {
-            let which = seen.next(tree.name());
-            (tree.name(), sizes.guess(&layer, tree, which))
-        })
+    let guesses = request.trees.iter().map(|tree| {
+        let which = seen.next(tree.name());
+        sizes.guess(&layer, tree, which, alone_from_bytes)
+    });
+    let guesses: Vec<Guess> = guesses.collect();
+    let weighed = request.trees.iter().zip(&guesses);
+    let weighed: Vec<(&str, u64)> = weighed
+        .map(|(tree, guess)| (tree.name(), guess.n_bytes))
         .collect();
     let numbers = request.partition.assign(&weighed);
-    let mut blobs: BTreeMap<usize, (Vec<TreeRef>, u64)> = BTreeMap::new();
-    for ((tree, number), (_, n_bytes)) in request.trees.iter().zip(numbers).zip(weighed) {
-        let (trees, sum) = blobs.entry(number).or_default();
-        trees.push(tree.clone());
-        *sum += n_bytes;
+    let mut blobs: BTreeMap<usize, Vec<(&TreeRef, Guess)>> = BTreeMap::new();
+    for ((tree, number), guess) in request.trees.iter().zip(numbers).zip(guesses) {
+        blobs.entry(number).or_default().push((tree, guess));
     }
-    let blob = |(trees, n_bytes): (Vec<TreeRef>, u64)| Blob {
-        layer: Some(layer.clone()),
-        tar_bytes: (n_bytes > 0).then_some(n_bytes + FRAME_BYTES),
+    let blobs = blobs.into_values();
+    blobs.map(|members| blob(&layer, &members, sizes)).collect()
+}
+
+fn blob(layer: &str, members: &[(&TreeRef, Guess)], sizes: &Sizes) -> Blob {
+    let trees: Vec<TreeRef> = members.iter().map(|(tree, _)| (*tree).clone()).collect();
+    let sum: u64 = members.iter().map(|(_, guess)| guess.n_bytes).sum();
+    let is_rough = members.iter().any(|(_, guess)| guess.is_rough);
+    let before = sizes.group(layer, &trees).filter(|_| is_rough);
+    let sum = (sum > 0).then_some(sum + FRAME_BYTES);
+    Blob {
+        layer: Some(layer.to_owned()),
+        tar_bytes: before.or(sum),
         is_estimate: true,
         packages: Some(owned(record::packages(&trees))),
         inputs: Some(record::inputs(&trees)),
         trees,
         ..Blob::default()
-    };
-    blobs.into_values().map(blob).collect()
+    }
 }
 
 #[cfg(test)]
@@ -185,7 +262,7 @@ mod tests {
             show(&blobs),
             [
                 "numpy 1 Some(3536)",
-                "scipy 1 Some(3696)",
+                "scipy 1 Some(4656)",
                 "torch 2 Some(7236)",
                 "a 1 None"
             ]
@@ -194,6 +271,32 @@ mod tests {
             blobs
                 .iter()
                 .all(|blob| blob.is_estimate && blob.diff_id.is_none())
+        );
+    }
+
+    #[test]
+    fn ok_blobs_of_an_image_elsewhere() {
+        let blob = |packages: &[&str], stored_bytes| Blob {
+            layer: Some("05-pak3".to_owned()),
+            stored_bytes: Some(stored_bytes),
+            packages: Some(owned(packages.iter().copied())),
+            ..Blob::default()
+        };
+        let mut sizes = Sizes::default();
+        // Of the wheels alone, `b` would be large and `torch` small.
+        sizes.learn_archive("b", 1000);
+        sizes.learn_archive("torch", 100);
+        let wanted = request(&[("torch 2", "t"), ("a 1", "a"), ("b 1", "b"), ("c 1", "c")]);
+        let before = forecast(&wanted, &sizes);
+        assert_eq!(show(&before)[0], "b 1 Some(5136)");
+        sizes.learn_blobs(
+            &[blob(&["torch 1"], 2000), blob(&["a 1", "b 1", "c 1"], 400)],
+            50,
+        );
+        let after = forecast(&wanted, &sizes);
+        assert_eq!(
+            show(&after),
+            ["torch 2 Some(4000)", "a 1, b 1, c 1 Some(800)"]
         );
     }
 

@@ -1,40 +1,23 @@
 //! `plan`: what a build would change, before anything is built.
 
-use std::collections::BTreeMap;
-
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use image_diff::{
-    Blob, BlobDiff, BlobSize, Certainty, View, compare_blobs, compare_packages, compare_settings,
+    Blob, BlobDiff, BlobSize, Certainty, compare_blobs, compare_packages, compare_settings,
     differing_blobs, packages_of,
 };
 
+use crate::baseline::{COMPRESSED, Old, learn_archives, old};
 use crate::changes;
 use crate::cli::PlanArgs;
 use crate::ctx::Ctx;
-use crate::document::{self, Against, AgainstKind, Moved, Planned};
+use crate::document::{self, AgainstKind, Moved, Planned};
 use crate::known::Known;
-use crate::operand::{Built, Operand, remote};
 use crate::prospect::{self, Prospect, prospect};
 use crate::realize::{self, Selection};
-use crate::revision::{self, Revision};
 use crate::{dry_run, estimate, lock_diff};
-use factory_base::error;
 use factory_base::text;
-use factory_model::lock::{self, DebianLock, Diff, PythonLock};
+use factory_model::lock::Diff;
 use factory_nix::{Nix, Plan};
-
-/// What zstd makes of a blob, in hundredths: slim's 9.77 GB are 4.48 GB.
-const COMPRESSED: u64 = 46;
-
-/// What the checkout is compared with.
-struct Old {
-    against: Against,
-    blobs: Vec<Blob>,
-    settings: Option<BTreeMap<String, String>>,
-    locks: Option<Vec<Diff>>,
-    /// Whether its registry has tar archives, and a push like the last one sends such.
-    is_plain: bool,
-}
 
 pub(super) fn run(ctx: &Ctx, args: &PlanArgs) -> Result<()> {
     let selection = realize::selection(ctx, &args.variant, &args.layer, None)?;
@@ -50,132 +33,6 @@ pub(super) fn run(ctx: &Ctx, args: &PlanArgs) -> Result<()> {
         return document::print(ctx, &planned);
     }
     print(ctx, &planned)
-}
-
-/// Finds what the user compares with.
-fn old(
-    ctx: &Ctx,
-    nix: &Nix,
-    selection: &Selection,
-    against: Option<&str>,
-    known: &mut Known,
-) -> Result<Old> {
-    let Some(word) = against else {
-        let label = selection.variant.label();
-        let built = Built::new(ctx, &label, &selection.layer.to_string());
-        if let Some(stored) = built.read(ctx)? {
-            let name = format!("{built}, built here last");
-            let operand = Operand::in_store(ctx, name, stored)?;
-            return Ok(Old::image(operand, AgainstKind::Built, known));
-        }
-        let Some(commit) = revision::commit(ctx, "HEAD")? else {
-            return Err(
-                error::bad_input("nothing was built here, and this is no git checkout")
-                    .hint("say what to compare with: `--against HOST/NAME:TAG`")
-                    .into(),
-            );
-        };
-        return Old::revision(ctx, nix, selection, ("HEAD", commit), known);
-    };
-    if remote(word)?.is_none()
-        && let Some(commit) = revision::commit(ctx, word)?
-    {
-        return Old::revision(ctx, nix, selection, (word, commit), known);
-    }
-    let operand = Operand::open(ctx, word);
-    let operand = operand
-        .with_context(|| format!("`--against {word}` is no revision of git, and no image"))?;
-    Ok(Old::image(operand, AgainstKind::Image, known))
-}
-
-impl Old {
-    fn image(mut operand: Operand<'_>, kind: AgainstKind, known: &Known) -> Self {
-        operand.view.complete(&known.blobs);
-        let is_plain = kind == AgainstKind::Image && operand.is_plain();
-        let View {
-            manifest,
-            settings,
-            mut blobs,
-            ..
-        } = operand.view;
-        for blob in &mut blobs {
-            let compressed = blob
-                .diff_id
-                .and_then(|diff_id| known.compressed.get(&diff_id));
-            blob.stored_bytes = blob.stored_bytes.or(compressed.copied());
-        }
-        Self {
-            against: Against {
-                kind,
-                name: operand.name,
-                id: manifest.to_string(),
-            },
-            blobs,
-            settings: Some(settings),
-            locks: None,
-            is_plain,
-        }
-    }
-
-    fn revision(
-        ctx: &Ctx,
-        nix: &Nix,
-        selection: &Selection,
-        (word, commit): (&str, String),
-        known: &mut Known,
-    ) -> Result<Self> {
-        let revision = Revision::check_out(ctx, commit)?;
-        let plan = selection.variant.plan_of(ctx, nix, revision.root())?;
-        prospect::learn(nix, &plan, known)?;
-        let prospect = prospect(nix, &plan, &selection.layer, known)?;
-        Ok(Self {
-            locks: Some(revision.lock_diffs(ctx, &selection.variant.name)?),
-            against: Against {
-                kind: AgainstKind::Revision,
-                name: word.to_owned(),
-                id: revision.commit,
-            },
-            blobs: prospect.blobs,
-            settings: prospect.settings,
-            is_plain: false,
-        })
-    }
-}
-
-/// The sizes of wheels and debs, for packages that were never built here.
-fn learn_archives(ctx: &Ctx, selection: &Selection, known: &mut Known) -> Result<()> {
-    let python = ctx
-        .locks()
-        .join(format!("python/{}.toml", selection.variant.name));
-    if let Some(lock) = read::<PythonLock>(&python)? {
-        for package in &lock.packages {
-            known
-                .sizes
-                .learn_archive(&package.name, package.size.unwrap_or(0));
-        }
-    }
-    for layer in factory_resolve::layers(ctx)?.iter() {
-        let Some(root) = &layer.debian else { continue };
-        let file = ctx.locks().join(format!("debian/{}.toml", layer.name));
-        if let Some(lock) = read::<DebianLock>(&file)? {
-            for package in &lock.packages {
-                known
-                    .sizes
-                    .learn_archive(&format!("debian-{root}"), package.size);
-            }
-        }
-    }
-    Ok(())
-}
-
-fn read<T: serde::de::DeserializeOwned>(file: &std::path::Path) -> Result<Option<T>> {
-    if !file.exists() {
-        return Ok(None);
-    }
-    let sealed = lock::parse(&fs_err::read_to_string(file)?).map_err(|source| {
-        error::bad_input(format!("cannot read `{}`: {source}", file.display()))
-    })?;
-    Ok(Some(sealed.lock))
 }
 
 fn planned(
@@ -248,6 +105,9 @@ fn compressed(was: Option<&BlobSize>, now: &BlobSize, share: u64) -> Option<(u64
         // The blob of before is a better guess than none.
         return Some((was?.stored_bytes?, true));
     };
+    if share == 100 {
+        return Some((tar_bytes, now.is_estimate));
+    }
     let ratio = was.and_then(|was| Some((was.stored_bytes?, was.tar_bytes.filter(|n| *n > 0)?)));
     let (stored, tar) = ratio.unwrap_or((share, 100));
     let n_bytes = u128::from(tar_bytes) * u128::from(stored) / u128::from(tar);

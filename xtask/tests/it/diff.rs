@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use comfy_image::Digest;
+
 use crate::fixture::Checkout;
 use crate::push::Debian;
 use crate::serve::Serving;
@@ -134,8 +136,8 @@ fn ok_compressed_in_a_real_registry() {
     let Some(registry) = Debian::start(directory.path()) else {
         return skip("no `docker-registry` on PATH");
     };
-    let push = |compression: &str| {
-        let to = format!("{}/me/{compression}:1", registry.host);
+    let push = |compression: &str, tag: &str| {
+        let to = format!("{}/me/{compression}:{tag}", registry.host);
         checkout
             .run(&[
                 "push",
@@ -149,24 +151,29 @@ fn ok_compressed_in_a_real_registry() {
             .ok();
         to
     };
-    let (zstd, gzip) = (push("zstd"), push("gzip"));
+    let (zstd, gzip) = (push("zstd", "1"), push("gzip", "1"));
     let same = checkout.run(&["diff", &zstd, &gzip, "--exit-code"]).ok();
     assert!(
         same.stdout
             .contains("the same image, described or compressed otherwise")
     );
 
-    // What a manifest says of packages is enough, also where nothing was ever built.
+    // What a manifest says of packages is enough, also where nothing was ever built. The new
+    // blobs are of two pieces, each compressed by itself.
     fs_err::remove_dir_all(checkout.data().join("roots")).unwrap();
-    checkout.write_layers("the other");
-    let none = push("none");
-    for old in [&zstd, &gzip] {
+    let content = "the other ".repeat(1_000_000);
+    checkout.write_layers(&content);
+    for (old, compression) in [(&zstd, "zstd"), (&gzip, "gzip"), (&zstd, "none")] {
+        let new = push(compression, "2");
         let json = checkout
-            .run(&["diff", old, &none, "--files", "--json"])
+            .run(&["diff", old, &new, "--files", "--json"])
             .ok()
             .json();
         assert_eq!(json["packages"], serde_json::json!([]));
         assert_eq!(json["files"]["n_changed"], 2, "{json}");
+        let file = &json["files"]["files"][1];
+        assert_eq!(file["path"], "etc/02-high");
+        assert_eq!(file["now"]["sha256"], Digest::of(content.as_bytes()).hex());
         let change = &json["blobs"]["changes"][1];
         assert_eq!(change["layer"], "02-high");
         assert_eq!(change["was"]["tar_bytes"], serde_json::Value::Null);
