@@ -39,18 +39,9 @@ let
     pythonRoot = debian.build-python;
   };
   unpackWheel = import ./unpackWheel.nix {
-    inherit system;
-    inherit (locks) sharedFromBytes;
-    wheelInstall = rustProgram { name = "wheel-install"; };
-  };
-  wheelTest = import ./wheelTest.nix {
-    inherit
-      inPython
-      locks
-      sources
-      unpackWheel
-      ;
+    inherit inPython;
     installer = sources.buildWheel "installer";
+    inherit (locks) sharedFromBytes;
   };
   buildSdist = import ./buildSdist.nix { inherit inRoot; };
   overrideWheel = import ./overrideWheel.nix { inherit inPython; };
@@ -151,14 +142,12 @@ let
       variantLayers
       variants
       ;
-    wheelTests = wheelTest.whole;
     apps = import ./apps.nix { inherit checkPackages imageTool runCommand; };
     checks = import ./checks.nix {
       cudaExtensionTest = (import ./cudaExtensionTest.nix variants.${locks.quickVariant}).wheel;
       slicedSdistTest = import ./slicedSdistTest.nix {
         inherit buildSdist;
       } variants.${locks.quickVariant};
-      wheelTest = wheelTest.quick;
       inherit
         checkPackages
         imageTool

@@ -14,7 +14,6 @@ mod dry_run;
 mod estimate;
 pub mod exit;
 mod head;
-mod inspection;
 mod interruptible;
 mod inventory;
 mod known;

@@ -3,9 +3,11 @@
 //! The packages are hash-checked before this; the refusals here guard against a lock that
 //! was made from a hostile archive.
 
+mod decode;
 mod error;
 mod limited;
 mod unpack;
 
+pub use decode::{gzip, zstd};
 pub use error::Error;
 pub use unpack::{extract_member, unpack};

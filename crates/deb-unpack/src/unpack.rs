@@ -8,6 +8,7 @@ use tar::EntryType;
 
 use factory_base::error::{Explain as _, Failure};
 
+use crate::decode;
 use crate::error::Error;
 use crate::limited::Limited;
 
@@ -60,11 +61,8 @@ fn with_data<T>(deb: &Path, work: impl FnOnce(Box<dyn Read + '_>) -> Result<T>) 
             let reader: Box<dyn Read> = match compression {
                 "" => Box::new(bytes),
                 ".xz" => Box::new(lzma_rust2::XzReader::new(bytes, true)),
-                ".gz" => Box::new(flate2::read::MultiGzDecoder::new(bytes)),
-                ".zst" => Box::new(
-                    ruzstd::decoding::StreamingDecoder::new(bytes)
-                        .map_err(|source| refused(Error::BadZstd(source.to_string())))?,
-                ),
+                ".gz" => decode::gzip(Box::new(bytes)),
+                ".zst" => decode::zstd(Box::new(bytes)).map_err(refused)?,
                 other => {
                     return Err(refused(Error::UnknownCompression(other.to_owned())).into());
                 }

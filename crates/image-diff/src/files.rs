@@ -104,11 +104,7 @@ impl Listing {
     /// # Errors
     /// It is no archive in this encoding, or does not come.
     pub fn read(&mut self, blob: &mut dyn Read, encoding: Encoding) -> Result<(), Error> {
-        let listed = match encoding {
-            Encoding::Tar => self.read_tar(&mut *blob),
-            Encoding::Gzip => self.read_tar(flate2::read::MultiGzDecoder::new(&mut *blob)),
-            Encoding::Zstd => self.read_tar(Frames::new(&mut *blob)),
-        };
+        let listed = self.decode(blob, encoding);
         // Whoever checks the digest of the stream has to see all of it; and that it is wrong
         // says more than what a decoder meets then.
         io::copy(blob, &mut io::sink())?;
@@ -125,7 +121,18 @@ impl Listing {
         self.paths.is_empty()
     }
 
-    fn read_tar(&mut self, tar: impl Read) -> Result<(), Error> {
+    fn decode(&mut self, blob: &mut dyn Read, encoding: Encoding) -> Result<(), Error> {
+        match encoding {
+            Encoding::Tar => self.read_tar(blob),
+            Encoding::Gzip => self.read_tar(&mut deb_unpack::gzip(Box::new(blob))),
+            Encoding::Zstd => {
+                let decoded = deb_unpack::zstd(Box::new(blob));
+                self.read_tar(&mut decoded.map_err(io::Error::other)?)
+            }
+        }
+    }
+
+    fn read_tar(&mut self, tar: &mut dyn Read) -> Result<(), Error> {
         let mut archive = tar::Archive::new(tar);
         for entry in archive.entries()? {
             let mut entry = entry?;
@@ -135,12 +142,12 @@ impl Listing {
             self.paths.insert(path, state);
         }
         // The padding after the last member is part of a compressed stream, too.
-        io::copy(&mut archive.into_inner(), &mut io::sink())?;
+        io::copy(archive.into_inner(), &mut io::sink())?;
         Ok(())
     }
 }
 
-fn state_of(entry: &mut tar::Entry<'_, impl Read>) -> io::Result<FileState> {
+fn state_of(entry: &mut tar::Entry<'_, &mut dyn Read>) -> io::Result<FileState> {
     let header = entry.header();
     let mode = format!("{:04o}", header.mode()? & 0o7777);
     let kind = header.entry_type();
@@ -172,50 +179,6 @@ fn state_of(entry: &mut tar::Entry<'_, impl Read>) -> io::Result<FileState> {
         size_bytes,
         sha256: hex(&sha256),
     })
-}
-
-/// Decodes Zstandard frames one after the other: what is compressed in pieces has many.
-struct Frames<R: Read> {
-    decoder: ruzstd::decoding::FrameDecoder,
-    input: R,
-    is_inside: bool,
-}
-
-impl<R: Read> Frames<R> {
-    fn new(input: R) -> Self {
-        Self {
-            decoder: ruzstd::decoding::FrameDecoder::new(),
-            input,
-            is_inside: false,
-        }
-    }
-}
-
-impl<R: Read> Read for Frames<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        use ruzstd::decoding::BlockDecodingStrategy;
-        loop {
-            if self.is_inside {
-                while self.decoder.can_collect() == 0 && !self.decoder.is_finished() {
-                    let wanted = BlockDecodingStrategy::UptoBytes(buffer.len());
-                    let decoded = self.decoder.decode_blocks(&mut self.input, wanted);
-                    decoded.map_err(io::Error::other)?;
-                }
-                let n_bytes = self.decoder.read(buffer)?;
-                if n_bytes > 0 {
-                    return Ok(n_bytes);
-                }
-                self.is_inside = false;
-            }
-            let mut first = [0; 1];
-            if self.input.read(&mut first)? == 0 {
-                return Ok(0);
-            }
-            let mut frame = first.as_slice().chain(&mut self.input);
-            self.decoder.reset(&mut frame).map_err(io::Error::other)?;
-            self.is_inside = true;
-        }
-    }
 }
 
 /// Compares two lists. Directories count where their mode differs: each blob has those above its

@@ -3,7 +3,6 @@
 mod build;
 mod compare;
 mod deliver;
-mod inspect;
 mod locks;
 mod machine;
 mod verify;
@@ -20,10 +19,6 @@ pub use compare::{Against, AgainstKind, ComparedImage, Diff, Moved, Planned};
 pub use deliver::{
     Attached, AttachedDocument, Load, Loaded, LoadedVia, Pushed, PushedImage, ServedImage, Serving,
     Streamed,
-};
-pub use inspect::{
-    InspectedBlob, InspectedContents, InspectedDocument, InspectedImage, InspectedProvenance,
-    InspectedReport, Signed,
 };
 pub use locks::{CheckedLocks, UpdatedLocks};
 pub use machine::{
@@ -93,7 +88,6 @@ pub fn schemas() -> std::collections::BTreeMap<&'static str, serde_json::Value> 
         schema::<Diff>(),
         schema::<Doctor>(),
         schema::<Fetched>(),
-        schema::<InspectedImage>(),
         schema::<ListedChecks>(),
         schema::<Load>(),
         schema::<Planned>(),

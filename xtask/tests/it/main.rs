@@ -20,7 +20,6 @@ mod git;
 mod help;
 mod hosts;
 mod image;
-mod inspect;
 mod layers;
 mod list_pages;
 mod load;
