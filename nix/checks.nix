@@ -1,6 +1,6 @@
 /**
-  `nix flake check`: the pure functions, the image tool, how CUDA extensions and CMake
-  builds are taken apart, and `pip check` of each variant.
+  `nix flake check`: the pure functions, the image tool, how wheels are installed, how CUDA
+  extensions and CMake builds are taken apart, and `pip check` of each variant.
 
   Type: checks :: AttrSet -> AttrSet -> AttrSet
 */
@@ -13,6 +13,8 @@
   runCommand,
   # The wheel of a small CMake project, built in slices for the quick variant.
   slicedSdistTest,
+  # Trees of wheels, compared with what PyPA's installer writes.
+  wheelTest,
 }:
 # The final layer of each variant.
 layers:
@@ -35,4 +37,5 @@ variantChecks
   image-tool = imageTool;
   cuda-extension = cudaExtensionTest;
   sliced-sdist = slicedSdistTest;
+  wheels = wheelTest;
 }

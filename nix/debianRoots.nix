@@ -2,8 +2,8 @@
   The Debian roots of `package-lists/debian.toml`, each on the ones it stands on. Those of
   layers have the names that `layers/layers.toml` gives them (`base`), the others their own:
 
-  - `build-python`: Python for unpacking wheels; stands on nothing, so no list of the image
-    touches it.
+  - `build-python`: Python for the metadata of wheels, and the C library that starts the image's
+    interpreter for byte code; stands on nothing, so no list of the image touches it.
   - `build-cpython`: development headers for CPython.
   - `build-kernels`: the compiler of CUDA kernels; stands on nothing, so no list of the image
     touches it.

@@ -39,9 +39,18 @@ let
     pythonRoot = debian.build-python;
   };
   unpackWheel = import ./unpackWheel.nix {
-    inherit inPython;
-    installer = sources.buildWheel "installer";
+    inherit system;
     inherit (locks) sharedFromBytes;
+    wheelInstall = rustProgram { name = "wheel-install"; };
+  };
+  wheelTest = import ./wheelTest.nix {
+    inherit
+      inPython
+      locks
+      sources
+      unpackWheel
+      ;
+    installer = sources.buildWheel "installer";
   };
   buildSdist = import ./buildSdist.nix { inherit inRoot; };
   overrideWheel = import ./overrideWheel.nix { inherit inPython; };
@@ -142,12 +151,14 @@ let
       variantLayers
       variants
       ;
+    wheelTests = wheelTest.whole;
     apps = import ./apps.nix { inherit checkPackages imageTool runCommand; };
     checks = import ./checks.nix {
       cudaExtensionTest = (import ./cudaExtensionTest.nix variants.${locks.quickVariant}).wheel;
       slicedSdistTest = import ./slicedSdistTest.nix {
         inherit buildSdist;
       } variants.${locks.quickVariant};
+      wheelTest = wheelTest.quick;
       inherit
         checkPackages
         imageTool

@@ -157,7 +157,7 @@ let
     package:
     unpack package {
       wheel = installedWheel package;
-      include = if isCuda package then [ "*.dist-info/*" ] else [ ];
+      metadataOnly = isCuda package;
       suffix = if isCuda package then "-metadata" else "";
       # A CUDA wheel's are in the toolkit's layer.
       links = if isCuda package then { } else sharedFiles package;

@@ -17,6 +17,8 @@
   # Variant -> its layers by name.
   variantLayers,
   variants,
+  # Variant -> a comparison of all its wheels' trees with what PyPA's installer writes.
+  wheelTests,
 }:
 let
   # A set's attributes for every variant, with its name in front, and the default's as they are.
@@ -62,6 +64,7 @@ in
       # Architectures -> the plan with CUDA code for those.
       planFor = architectures: (mkLayers (variant.withArchitectures architectures)).${layers.final}.plan;
     }) variants;
+    wheel-test = wheelTests;
   }
   # The package sets by their known names: `nix build .#slim.pak3.numpy`.
   // builtins.mapAttrs (_: variant: variant.packageSets) variants;

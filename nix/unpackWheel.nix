@@ -1,43 +1,54 @@
 /**
-  A package tree of one wheel, installed by PyPA `installer` as the wheel specification
-  says: https://packaging.python.org/specifications/binary-distribution-format/
+  A package tree of one wheel, installed as the wheel specification says:
+  https://packaging.python.org/specifications/binary-distribution-format/
 
-  It runs in a small Debian root with its own Python, so a wheel's tree depends neither on
-  our CPython nor on the layers below: editing either unpacks no wheel again.
+  The builder is a static program of this repository: no root is entered, and no shell or
+  Python starts (docs/design/D34-a-program-installs-wheels.md).
 
-  Type: unpackWheel :: { inPython, installer, sharedFromBytes } -> AttrSet -> Derivation
+  Type: unpackWheel :: { sharedFromBytes, system, wheelInstall } -> AttrSet -> Derivation
 */
 {
-  inPython,
-  # Fixed output of the `installer` wheel.
-  installer,
   # Bytes from which second copies of a file become links.
   sharedFromBytes,
+  system,
+  # The program of `crates/wheel-install`.
+  wheelInstall,
 }:
 {
-  # Distribution name and version, for the store path.
+  # Distribution name and version, for the store path and for messages.
   pname,
   version,
   # The wheel: a fixed output, or a derivation with one `*.whl` in it.
   wheel,
   # Directory of the standard library below the prefix, and of `site-packages`: `python3.14t`.
   pythonDirectory,
-  # Relative paths that are not installed, as fnmatch patterns.
-  exclude ? [ ],
-  # Only these are installed, as fnmatch patterns; none means all.
-  include ? [ ],
+  # Only `*.dist-info` is installed: the package's other files come from elsewhere.
+  metadataOnly ? false,
   suffix ? "",
   # Path below site-packages -> { target, copy }: large files that another package has too.
   links ? { },
 }:
-inPython {
+derivation {
   name = "${pname}-${version}${suffix}";
-  script = ./scripts/install-wheel.py;
-  env = {
-    inherit installer pythonDirectory wheel;
-    exclude = builtins.toJSON exclude;
-    include = builtins.toJSON include;
-    links = builtins.toJSON links;
-    sharedFromBytes = toString sharedFromBytes;
-  };
+  inherit system;
+  builder = "${wheelInstall}/bin/wheel-install";
+  args = [
+    "--package"
+    "${pname} ${version}"
+    "--wheel"
+    "${wheel}"
+    "--python-directory"
+    pythonDirectory
+    "--shared-from-bytes"
+    (toString sharedFromBytes)
+    "--out"
+    (placeholder "out")
+  ]
+  ++ (if metadataOnly then [ "--metadata-only" ] else [ ])
+  ++ builtins.concatMap (path: [
+    "--link"
+    path
+    links.${path}.target
+    links.${path}.copy
+  ]) (builtins.attrNames links);
 }

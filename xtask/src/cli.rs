@@ -184,6 +184,19 @@ pub enum Command {
     /// Example: `cargo xtask stream | docker load`
     #[command(verbatim_doc_comment)]
     Stream(StreamArgs),
+    /// Show an image of a registry, and check what is attached to it
+    ///
+    /// Reads its manifest, its configuration and the documents that a push attached: what is in
+    /// it, where it comes from and what was checked. Every digest and size is checked, and that
+    /// each document is about this image; with the other half of the key that signed, the
+    /// signatures, too. Blobs of layers are asked for, and not read.
+    ///
+    /// Exit status 1 when something does not match, or when there is a key and no signature of
+    /// it.
+    ///
+    /// Example: `cargo xtask inspect ghcr.io/OWNER/comfyui-boot:TAG --key sign.pub`
+    #[command(verbatim_doc_comment)]
+    Inspect(InspectArgs),
     /// Write a list of everything in the image, with hashes and licences
     ///
     /// Reads the locks, and the metadata of built packages for their licences; builds nothing.
@@ -589,6 +602,17 @@ pub struct ServeArgs {
     /// Ask for a login of this file, as `htpasswd -B` writes it
     #[arg(long, value_name = "FILE")]
     pub auth: Option<PathBuf>,
+}
+
+/// Arguments of `inspect`.
+#[derive(Debug, Args)]
+pub struct InspectArgs {
+    /// The image
+    #[arg(value_name = "HOST/NAME:TAG")]
+    pub image: String,
+    /// Check signatures with this public key of ECDSA over P-256, PEM
+    #[arg(long, value_name = "FILE")]
+    pub key: Option<PathBuf>,
 }
 
 /// Arguments of `sbom`.

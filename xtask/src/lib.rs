@@ -14,6 +14,7 @@ mod dry_run;
 mod estimate;
 pub mod exit;
 mod head;
+mod inspection;
 mod interruptible;
 mod inventory;
 mod known;

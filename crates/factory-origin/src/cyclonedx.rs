@@ -12,7 +12,7 @@ pub const MEDIA_TYPE: &str = "application/vnd.cyclonedx+json";
 pub const PREDICATE_TYPE: &str = "https://cyclonedx.org/bom";
 
 /// The properties of a component that are ours (the field's taxonomy: a name with a prefix).
-const LAYER: &str = "comfyui-image-factory:layer";
+pub(crate) const LAYER: &str = "comfyui-image-factory:layer";
 const ORIGIN: &str = "comfyui-image-factory:origin";
 const NAR_HASH: &str = "comfyui-image-factory:nar-hash";
 const FILE: &str = "comfyui-image-factory:file";

@@ -5,6 +5,7 @@
 
 mod attachment;
 pub mod bundle;
+mod contents;
 pub mod cyclonedx;
 mod deb_licence;
 pub mod dsse;
@@ -20,6 +21,7 @@ pub mod spdx;
 pub mod statement;
 
 pub use attachment::{Attachment, Kind as AttachmentKind};
+pub use contents::Contents;
 pub use deb_licence::of_copyright;
 pub use error::Error;
 pub use inventory::{Component, Inventory, Kind, Licences, Locks, Project};

@@ -8,6 +8,7 @@ mod completions;
 mod diff;
 mod doctor;
 mod fetch;
+mod inspect;
 mod load;
 mod plan;
 mod push;
@@ -37,6 +38,7 @@ pub fn run(ctx: &Ctx, command: Command) -> Result<()> {
         Command::Plan(args) => plan::run(ctx, &args),
         Command::Push(args) => push::run(ctx, &args),
         Command::Run(args) => run::run(ctx, &args),
+        Command::Inspect(args) => inspect::run(ctx, &args),
         Command::Sbom(args) => sbom::run(ctx, &args),
         Command::Serve(args) => serve::run(ctx, &args),
         Command::Stream(args) => stream::run(ctx, &args),

@@ -3,6 +3,7 @@
 mod build;
 mod compare;
 mod deliver;
+mod inspect;
 mod locks;
 mod machine;
 mod verify;
@@ -19,6 +20,10 @@ pub use compare::{Against, AgainstKind, ComparedImage, Diff, Moved, Planned};
 pub use deliver::{
     Attached, AttachedDocument, Load, Loaded, LoadedVia, Pushed, PushedImage, ServedImage, Serving,
     Streamed,
+};
+pub use inspect::{
+    InspectedBlob, InspectedContents, InspectedDocument, InspectedImage, InspectedProvenance,
+    InspectedReport, Signed,
 };
 pub use locks::{CheckedLocks, UpdatedLocks};
 pub use machine::{
@@ -88,6 +93,7 @@ pub fn schemas() -> std::collections::BTreeMap<&'static str, serde_json::Value> 
         schema::<Diff>(),
         schema::<Doctor>(),
         schema::<Fetched>(),
+        schema::<InspectedImage>(),
         schema::<ListedChecks>(),
         schema::<Load>(),
         schema::<Planned>(),

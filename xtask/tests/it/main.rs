@@ -20,6 +20,7 @@ mod git;
 mod help;
 mod hosts;
 mod image;
+mod inspect;
 mod layers;
 mod list_pages;
 mod load;

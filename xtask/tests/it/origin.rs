@@ -15,14 +15,14 @@ use crate::skips::skip;
 use crate::support::Sandbox;
 
 /// A registry, a checkout with locks, and a key pair.
-struct Fixture {
-    checkout: Checkout,
+pub(crate) struct Fixture {
+    pub(crate) checkout: Checkout,
     registry: Debian,
     directory: tempfile::TempDir,
 }
 
 impl Fixture {
-    fn new() -> Option<Self> {
+    pub(crate) fn new() -> Option<Self> {
         let checkout = Checkout::new()?;
         checkout.write_locks();
         checkout.git(&["add", "-A"]);
@@ -42,7 +42,7 @@ impl Fixture {
     }
 
     /// As the documents tell people to make one.
-    fn make_key(&self, name: &str) {
+    pub(crate) fn make_key(&self, name: &str) {
         let (private, public) = (self.private(name), self.file(&format!("{name}.pub")));
         let curve = "ec_paramgen_curve:P-256";
         let make = ["genpkey", "-algorithm", "EC", "-pkeyopt", curve, "-out"];
@@ -53,30 +53,30 @@ impl Fixture {
         );
     }
 
-    fn file(&self, name: &str) -> PathBuf {
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
 
-    fn private(&self, name: &str) -> PathBuf {
+    pub(crate) fn private(&self, name: &str) -> PathBuf {
         self.file(&format!("{name}.key"))
     }
 
-    fn repository(&self) -> String {
+    pub(crate) fn repository(&self) -> String {
         format!("{}/me/fixture", self.registry.host)
     }
 
-    fn push(&self, options: &[&str]) -> Value {
+    pub(crate) fn push(&self, options: &[&str]) -> Value {
         let to = format!("{}:1", self.repository());
         let arguments = [&["push", "02", "--to", &to, "--json"], options].concat();
         self.checkout.run(&arguments).ok().json()["images"][0].clone()
     }
 
-    fn push_signed(&self) -> Value {
+    pub(crate) fn push_signed(&self) -> Value {
         self.push(&["--sign-key", self.private("sign").to_str().unwrap()])
     }
 }
 
-fn openssl(arguments: &[&str], out: &Path) {
+pub(crate) fn openssl(arguments: &[&str], out: &Path) {
     let done = Command::new("openssl")
         .args(arguments)
         .arg(out)
@@ -107,7 +107,7 @@ fn listed(fixture: &Fixture, image: &Value) -> Vec<(String, Value)> {
         .collect()
 }
 
-const SIGNED: [&str; 4] = ["signature", "sbom-spdx", "sbom-cyclonedx", "provenance"];
+pub(crate) const SIGNED: [&str; 4] = ["signature", "sbom-spdx", "sbom-cyclonedx", "provenance"];
 
 #[test]
 fn ok_attached_once() {

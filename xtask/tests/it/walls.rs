@@ -8,7 +8,11 @@ use xtask::cli::Cli;
 use crate::tidy::files;
 
 /// Programs of their own: they print, and are built in the store.
-const PROGRAMS: [&str; 2] = ["crates/comfy-image/", "crates/comfy-start/"];
+const PROGRAMS: [&str; 3] = [
+    "crates/comfy-image/",
+    "crates/comfy-start/",
+    "crates/wheel-install/",
+];
 
 /// Flags of docker and podman that messages name.
 const OF_ENGINES: [&str; 2] = ["cap-add", "security-opt"];
