@@ -1,6 +1,6 @@
 //! `inspect`: an image of a registry, for people, with all that is attached to it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use anyhow::Result;
@@ -150,18 +150,27 @@ fn layers(image: &InspectedImage) -> Vec<(String, u64)> {
     layers
 }
 
-/// The most frequent ones.
+/// The most frequent ones. A package counts for each licence that it names.
 fn licences(all: &BTreeMap<String, usize>, n_packages: usize) -> String {
-    let mut sorted: Vec<(&String, usize)> = all.iter().map(|(name, n)| (name, *n)).collect();
+    let mut single: BTreeMap<&str, usize> = BTreeMap::new();
+    for (expression, n) in all {
+        let names: BTreeSet<&str> = expression
+            .split(" AND ")
+            .flat_map(|part| part.split(" OR "))
+            .map(|name| name.trim_matches(['(', ')']))
+            .collect();
+        for name in names {
+            *single.entry(name).or_default() += n;
+        }
+    }
+    let mut sorted: Vec<(&str, usize)> = single.into_iter().collect();
     sorted.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(b.0)));
-    let rest = sorted.split_off(sorted.len().min(MOST_LICENCES));
-    let mut parts: Vec<String> = sorted
-        .iter()
-        .map(|(name, n)| format!("{name} {n}"))
-        .collect();
-    if !rest.is_empty() {
-        let n_rest: usize = rest.iter().map(|(_, n)| n).sum();
-        parts.push(format!("{} others {n_rest}", rest.len()));
+    let n_rest = sorted.len().saturating_sub(MOST_LICENCES);
+    sorted.truncate(MOST_LICENCES);
+    let shown = sorted.iter().map(|(name, n)| format!("{name} {n}"));
+    let mut parts: Vec<String> = shown.collect();
+    if n_rest > 0 {
+        parts.push(format!("{n_rest} others"));
     }
     let n_silent = n_packages.saturating_sub(all.values().sum());
     parts.push(format!("none stated {n_silent}"));
