@@ -80,7 +80,8 @@ pub(super) fn place(word: &str) -> Result<Place> {
             return Ok(layout(directory, Some(tag)));
         }
     }
-    if path.is_file() {
+    // A store path is none of this machine where the store has a root of its own.
+    if path.is_file() || path.starts_with("/nix/store") {
         return Ok(Place::Description(path.to_owned()));
     }
     if let Some((repository, version)) = remote(word)? {
@@ -140,6 +141,11 @@ mod tests {
         assert_eq!(place("slim").unwrap(), built(Some("slim"), "last"));
         assert_eq!(place("slim/05").unwrap(), built(Some("slim"), "05"));
         assert_eq!(place("layer05").unwrap(), built(None, "layer05"));
+        let elsewhere = "/nix/store/vlknwyrbkzisi095h3w9pv4px1nb9fsh-layer02-image";
+        assert_eq!(
+            place(elsewhere).unwrap(),
+            Place::Description(elsewhere.into())
+        );
     }
 
     #[test]

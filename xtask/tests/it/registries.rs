@@ -229,7 +229,7 @@ impl Small {
             .arg(directory.path())
             .stderr(Stdio::null())
             .status();
-        mounted.ok()?.success().then_some(Self { directory })
+        mounted.ok()?.success().then(|| Self { directory })
     }
 
     fn grow(&self, megabytes: u32) {
