@@ -139,6 +139,8 @@ fn archive(ctx: &Ctx, engine: &Engine, realized: &Realized) -> Result<Went> {
     transfer.finish();
     ctx.check_interrupted()?;
     fed?;
+    // A pull that was interrupted before may have left parts.
+    engine.remove_served_names()?;
     Ok(Went {
         via: LoadedVia::Archive,
         n_blobs: image.blobs().count(),

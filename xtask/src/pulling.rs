@@ -69,8 +69,7 @@ pub(crate) fn pull(ctx: &Ctx, engine: &Engine, realized: &Realized) -> Result<Ou
     let stop = || is_done.load(Ordering::Relaxed) || ctx.is_interrupted();
     let (pulled, served) = std::thread::scope(|scope| {
         let serving = scope.spawn(|| server.run(&stop, &progress));
-        let mut tags = tags.iter();
-        let pulled = tags.try_for_each(|tag| engine.pull(ctx, server.address(), reference, tag));
+        let pulled = engine.pull(ctx, server.address(), reference, &tags);
         is_done.store(true, Ordering::Relaxed);
         (pulled, serving.join())
     });

@@ -6,6 +6,8 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use comfy_image::Digest;
 use factory_base::error::{self, Kind};
 use oci_registry::Registry;
@@ -146,8 +148,8 @@ impl Issuer {
         });
         let mut token = format!(
             "{}.{}",
-            base64_url(header.to_string().as_bytes()),
-            base64_url(claims.to_string().as_bytes())
+            BASE64_URL_SAFE_NO_PAD.encode(header.to_string().as_bytes()),
+            BASE64_URL_SAFE_NO_PAD.encode(claims.to_string().as_bytes())
         );
         let mut signer = Command::new("openssl")
             .args(["dgst", "-sha256", "-sign"])
@@ -163,26 +165,9 @@ impl Issuer {
             .write_all(token.as_bytes())
             .unwrap();
         let signature = signer.wait_with_output().unwrap().stdout;
-        write!(token, ".{}", base64_url(&signature)).unwrap();
+        write!(token, ".{}", BASE64_URL_SAFE_NO_PAD.encode(&signature)).unwrap();
         token
     }
-}
-
-/// RFC 4648, section 5, without padding.
-fn base64_url(bytes: &[u8]) -> String {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    let mut text = String::new();
-    for part in bytes.chunks(3) {
-        let mut word = 0_u32;
-        for index in 0..3 {
-            word = word << 8 | u32::from(part.get(index).copied().unwrap_or(0));
-        }
-        for index in 0..=part.len() {
-            let letter = word >> (18 - 6 * index) & 63;
-            text.push(char::from(LETTERS[letter as usize]));
-        }
-    }
-    text
 }
 
 #[test]

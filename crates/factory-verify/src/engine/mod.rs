@@ -132,7 +132,9 @@ impl Engine {
         if !found.has_tag(&image.reference) {
             process::capture(self.cmd(&shell).args(["tag", &found.id, &reference]))?;
         }
-        self.remove_served_names(&shell)?;
+        if found.tags().any(pull::is_served_name) {
+            self.remove_served_names()?;
+        }
         Ok(Some(found.id.clone()))
     }
 

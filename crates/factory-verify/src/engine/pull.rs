@@ -33,8 +33,9 @@ pub fn served_repository(reference: &Reference) -> String {
 }
 
 impl Engine {
-    /// Pulls what is served on a loopback address under [`served_repository`] with this tag.
-    /// The engine's own words are the error. [`Engine::find_image`] gives the image its name.
+    /// Pulls what is served on a loopback address under [`served_repository`] with these tags,
+    /// one after the other. The engine's own words are the error. [`Engine::find_image`] gives
+    /// the image its name.
     ///
     /// # Errors
     /// The engine cannot be started, or the pull fails.
@@ -43,25 +44,28 @@ impl Engine {
         run: &dyn Run,
         address: SocketAddr,
         reference: &Reference,
-        tag: &str,
+        tags: &[String],
     ) -> Result<()> {
         let shell = Shell::new()?;
-        let name = format!("{address}/{}:{tag}", served_repository(reference));
-        let cmd = self.cmd(&shell).arg("pull");
         let scratch = self.scratch(&shell)?;
-        let cmd = match &scratch {
-            // The daemon takes 127.0.0.0/8 without being told.
-            None => cmd,
-            Some(scratch) => {
-                let path = scratch.directory.path();
-                cmd.env("TMPDIR", path).arg("--tls-verify=false")
-            }
-        };
-        let mut lines = Vec::new();
-        let ((status, text), _) = process::watch(run, cmd.arg(&name), |line| {
-            lines.extend(line.map(str::to_owned));
-        })?;
-        process::finish(&text, status, &lines)
+        for tag in tags {
+            let name = format!("{address}/{}:{tag}", served_repository(reference));
+            let cmd = self.cmd(&shell).arg("pull");
+            let cmd = match &scratch {
+                // The daemon takes 127.0.0.0/8 without being told.
+                None => cmd,
+                Some(scratch) => {
+                    let path = scratch.directory.path();
+                    cmd.env("TMPDIR", path).arg("--tls-verify=false")
+                }
+            };
+            let mut lines = Vec::new();
+            let ((status, text), _) = process::watch(run, cmd.arg(&name), |line| {
+                lines.extend(line.map(str::to_owned));
+            })?;
+            process::finish(&text, status, &lines)?;
+        }
+        Ok(())
     }
 
     /// How many of the image's blobs, from the lowest up, some image of the engine has in the
@@ -101,7 +105,11 @@ impl Engine {
 
     /// Takes away the names under which images were pulled, those of killed runs, too, but
     /// not those of a run that still serves.
-    pub(super) fn remove_served_names(&self, shell: &Shell) -> Result<()> {
+    ///
+    /// # Errors
+    /// The engine fails.
+    pub fn remove_served_names(&self) -> Result<()> {
+        let shell = &Shell::new()?;
         let format = "{{.Repository}}:{{.Tag}}";
         let names = process::capture(self.cmd(shell).args(["images", "--format", format]))?;
         for name in names.lines().filter(|name| is_left(name)) {
@@ -175,7 +183,7 @@ fn is_left(name: &str) -> bool {
 }
 
 /// `127.0.0.1:PORT/cargo-xtask-load/NAME:TAG`.
-fn is_served_name(name: &str) -> bool {
+pub(super) fn is_served_name(name: &str) -> bool {
     let mut parts = name.splitn(3, '/');
     let is_here = parts
         .next()
