@@ -317,6 +317,17 @@ pub struct BuildArgs {
     /// How to build
     #[command(flatten)]
     pub build: HowToBuild,
+    /// What to do when sources are out of reach
+    #[command(flatten)]
+    pub instead: InsteadArgs,
+}
+
+/// What to do when sources of the variant are out of reach. At a terminal there is a question.
+#[derive(Debug, Clone, Default, Args)]
+pub struct InsteadArgs {
+    /// If sources are out of reach, build the first variant that can be built, without asking
+    #[arg(long, short)]
+    pub yes: bool,
 }
 
 /// How to build.
@@ -353,6 +364,9 @@ pub struct BuildFinalArgs {
     /// How to build
     #[command(flatten)]
     pub build: HowToBuild,
+    /// What to do when sources are out of reach
+    #[command(flatten)]
+    pub instead: InsteadArgs,
 }
 
 /// Arguments of `fetch`.
@@ -384,6 +398,9 @@ pub struct LoadArgs {
     /// Where it is loaded, and how
     #[command(flatten)]
     pub into: LoadInto,
+    /// What to do when sources are out of reach
+    #[command(flatten)]
+    pub instead: InsteadArgs,
 }
 
 /// The engine that an image is loaded into, and the way there.
@@ -433,6 +450,9 @@ pub struct RunArgs {
     /// Print the engine's command line, and run nothing
     #[arg(long)]
     pub dry_run: bool,
+    /// What to do when sources are out of reach
+    #[command(flatten)]
+    pub instead: InsteadArgs,
     /// Arguments for ComfyUI
     #[arg(last = true)]
     pub arguments: Vec<String>,

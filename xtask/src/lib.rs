@@ -2,6 +2,7 @@
 //!
 //! `cmd/` has one subcommand in each file; what several of them need stands beside it.
 
+mod alternatives;
 mod attaching;
 mod baseline;
 mod built;

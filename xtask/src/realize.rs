@@ -7,14 +7,16 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use comfy_image::image::Image;
 
-use crate::cli::VariantArgs;
+use crate::alternatives::{self, Instead};
+use crate::cli::{InsteadArgs, VariantArgs};
 use crate::ctx::Ctx;
 use crate::exit::from_image;
 use crate::select::{self, Variant};
 use factory_base::fs::Lock;
 use factory_model::layer::LayerName;
 use factory_nix::{
-    BuildOptions, Built, FetchReport, Graph, Nix, Plan, add_root, build_with, ensure_sources, roots,
+    BuildOptions, Built, Error, FetchReport, Graph, Nix, Plan, add_root, bring_sources, build_with,
+    roots,
 };
 
 /// What to build.
@@ -24,6 +26,20 @@ pub(crate) struct Selection {
     pub(crate) layer: LayerName,
     /// Builds side by side.
     pub(crate) jobs: Option<usize>,
+    /// When its sources are out of reach.
+    pub(crate) instead: Instead,
+}
+
+impl Selection {
+    /// The same, with a way on when its sources are out of reach.
+    pub(crate) fn or(self, args: &InsteadArgs) -> Self {
+        let instead = if args.yes {
+            Instead::First
+        } else {
+            Instead::Ask
+        };
+        Self { instead, ..self }
+    }
 }
 
 /// A built image and how it came to be.
@@ -61,30 +77,47 @@ pub(crate) fn selection(
         variant: select::variant(ctx, variant)?,
         layer: select::layer(ctx, layer)?,
         jobs,
+        instead: Instead::default(),
     })
 }
 
-/// Builds what is missing of an image, waiting for another run if there is one.
-pub(crate) fn realize(ctx: &Ctx, selection: Selection) -> Result<Realized> {
-    let start = Instant::now();
+/// Builds what is missing of an image, waiting for another run if there is one. When sources are
+/// out of reach, of another variant if that is wanted.
+pub(crate) fn realize(ctx: &Ctx, mut selection: Selection) -> Result<Realized> {
     let nix = Nix::find_or_provide(ctx)?;
-    let plan = selection.variant.plan(ctx, &nix)?;
+    loop {
+        let unreachable = match attempt(ctx, &nix, &selection)? {
+            Ok(realized) => return Ok(realized),
+            Err(unreachable) => unreachable,
+        };
+        let asked = (&selection.variant, selection.instead);
+        selection.variant = alternatives::choose(ctx, &nix, &selection.layer, asked, &unreachable)?;
+    }
+}
+
+/// The inner error is what is out of reach.
+fn attempt(ctx: &Ctx, nix: &Nix, selection: &Selection) -> Result<Result<Realized, Error>> {
+    let start = Instant::now();
+    let plan = selection.variant.plan(ctx, nix)?;
     let target = plan.layer(&selection.layer)?.image.clone();
     let is_built =
         |nix: &Nix| Ok::<_, anyhow::Error>(nix.invalid_paths(&[&target.out_path])?.is_empty());
 
     let mut done = Done::default();
-    if !is_built(&nix)? {
+    if !is_built(nix)? {
         let _lock = Lock::of_run(ctx)?;
         // The run that was waited for may have built it.
-        if !is_built(&nix)? {
-            done = build_missing(ctx, &nix, &plan, &selection)?;
+        if !is_built(nix)? {
+            done = match build_missing(ctx, nix, &plan, selection)? {
+                Ok(done) => done,
+                Err(unreachable) => return Ok(Err(unreachable)),
+            };
         }
     }
     let link = roots(ctx)
         .join(selection.variant.label())
         .join(selection.layer.to_string());
-    add_root(&nix, &link, &target.out_path)?;
+    add_root(nix, &link, &target.out_path)?;
     let image = Image::read(Path::new(&target.out_path), nix.store_root()).map_err(from_image)?;
     let layers = plan.up_to(&selection.layer).iter().map(|layer| {
         let took = done.layers.get(&layer.name).copied();
@@ -94,16 +127,16 @@ pub(crate) fn realize(ctx: &Ctx, selection: Selection) -> Result<Realized> {
             took: took.unwrap_or_default(),
         }
     });
-    Ok(Realized {
+    Ok(Ok(Realized {
         layers: layers.collect(),
-        nix,
-        selection,
+        nix: nix.clone(),
+        selection: selection.clone(),
         image,
         fetch: done.fetch,
         n_built: done.n_built,
         took: start.elapsed(),
         plan,
-    })
+    }))
 }
 
 /// What a build added to the store.
@@ -114,7 +147,13 @@ struct Done {
     layers: BTreeMap<LayerName, Duration>,
 }
 
-fn build_missing(ctx: &Ctx, nix: &Nix, plan: &Plan, selection: &Selection) -> Result<Done> {
+/// The inner error is what is out of reach.
+fn build_missing(
+    ctx: &Ctx,
+    nix: &Nix,
+    plan: &Plan,
+    selection: &Selection,
+) -> Result<Result<Done, Error>> {
     let targets = [plan.layer(&selection.layer)?.image.drv_path.clone()];
     let specs: Vec<&str> = plan
         .up_to(&selection.layer)
@@ -126,7 +165,10 @@ fn build_missing(ctx: &Ctx, nix: &Nix, plan: &Plan, selection: &Selection) -> Re
     let owners = graph.layers(&plan.specs());
     let needed = graph.missing(nix, &targets)?;
     let fetch = if graph.has_source(&needed) {
-        ensure_sources(ctx, nix, &targets)?
+        match bring_sources(ctx, nix, &targets)? {
+            Ok(report) => report,
+            Err(unreachable) => return Ok(Err(unreachable)),
+        }
     } else {
         FetchReport::default()
     };
@@ -141,7 +183,7 @@ fn build_missing(ctx: &Ctx, nix: &Nix, plan: &Plan, selection: &Selection) -> Re
         .up_to(&selection.layer)
         .iter()
         .filter(|layer| missing.contains(&layer.spec.out_path));
-    Ok(Done {
+    Ok(Ok(Done {
         fetch,
         n_built: report.built.len(),
         layers: layers
@@ -152,7 +194,7 @@ fn build_missing(ctx: &Ctx, nix: &Nix, plan: &Plan, selection: &Selection) -> Re
                 )
             })
             .collect(),
-    })
+    }))
 }
 
 /// From the first start to the last end of the builds that belong to a layer.

@@ -18,6 +18,7 @@ use factory_nix::{Nix, Plan};
 #[derive(Debug, Deserialize)]
 struct VariantsFile {
     default: String,
+    quick: Option<String>,
     variant: BTreeMap<String, VariantHead>,
 }
 
@@ -87,13 +88,42 @@ impl Variant {
     }
 }
 
-/// What the user's words mean.
-pub(crate) fn variant(ctx: &Ctx, args: &VariantArgs) -> Result<Variant> {
+fn read(ctx: &Ctx) -> Result<VariantsFile> {
     let path = ctx.lists().join("variants.toml");
     let text = fs_err::read_to_string(&path)?;
-    let file: VariantsFile = toml::from_str(&text).map_err(|error| {
+    Ok(toml::from_str(&text).map_err(|error| {
         error::bad_input(format!("`{}` cannot be read: {error}", path.display()))
-    })?;
+    })?)
+}
+
+/// Every variant but one, also those without git, for the architectures of the one: the quick
+/// one first, then by name.
+pub(crate) fn others(ctx: &Ctx, asked: Option<&Variant>) -> Result<Vec<Variant>> {
+    let file = read(ctx)?;
+    let mut names: Vec<(&String, &VariantHead)> = file.variant.iter().collect();
+    names.sort_by_key(|(name, _)| (file.quick.as_ref() != Some(*name), *name));
+    let mut others = Vec::new();
+    for (name, head) in names {
+        for without_git in if head.git {
+            &[false, true][..]
+        } else {
+            &[false]
+        } {
+            let same = asked.filter(|asked| asked.name == *name);
+            others.push(Variant {
+                name: name.clone(),
+                without_git: *without_git,
+                cuda_architectures: same.map_or(Vec::new(), |one| one.cuda_architectures.clone()),
+            });
+        }
+    }
+    others.retain(|other| Some(other) != asked);
+    Ok(others)
+}
+
+/// What the user's words mean.
+pub(crate) fn variant(ctx: &Ctx, args: &VariantArgs) -> Result<Variant> {
+    let file = read(ctx)?;
     let architectures = &args.cuda_architectures;
     if !architectures.is_empty() {
         cuda::check_list(architectures)

@@ -3,6 +3,8 @@
 //! The only module that prints.
 
 use std::io::{IsTerminal as _, Write as _};
+use std::sync::mpsc;
+use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -16,6 +18,7 @@ pub struct Ui {
     verbose: bool,
     color: bool,
     live: bool,
+    can_ask: bool,
     bars: MultiProgress,
 }
 
@@ -36,6 +39,7 @@ impl Ui {
             verbose,
             color: terminal && !no_color,
             live,
+            can_ask: terminal && std::io::stdin().is_terminal() && !ci && !quiet,
             bars: MultiProgress::with_draw_target(target),
         }
     }
@@ -43,6 +47,46 @@ impl Ui {
     /// Whether bars are drawn; otherwise print plain lines.
     pub fn is_live(&self) -> bool {
         self.live
+    }
+
+    /// Whether somebody is there to answer: stdin and stderr are a terminal, and neither `CI` nor
+    /// quiet.
+    pub fn can_ask(&self) -> bool {
+        self.can_ask
+    }
+
+    /// The line that is typed after a question on stderr; `None` at the end of input, or once
+    /// `is_wanted` says no.
+    ///
+    /// # Errors
+    /// The terminal cannot be read or written.
+    pub fn ask(
+        &self,
+        question: &str,
+        is_wanted: impl Fn() -> bool,
+    ) -> std::io::Result<Option<String>> {
+        self.bars.suspend(|| {
+            let mut err = std::io::stderr().lock();
+            err.write_all(question.as_bytes())?;
+            err.flush()
+        })?;
+        // A read begins again after a signal, so it waits in a thread of its own.
+        let (sender, receiver) = mpsc::channel();
+        std::thread::spawn(move || {
+            let mut line = String::new();
+            let read = std::io::stdin().read_line(&mut line);
+            // Nobody waits for it any more after an interruption.
+            if sender.send(read.map(|n| (n > 0).then_some(line))).is_err() {}
+        });
+        while is_wanted() {
+            match receiver.recv_timeout(Duration::from_millis(100)) {
+                Ok(read) => return read,
+                Err(mpsc::RecvTimeoutError::Timeout) => {}
+                Err(mpsc::RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        self.raw("");
+        Ok(None)
     }
 
     /// A status line on stderr; silenced by `--quiet`.

@@ -347,14 +347,9 @@ fn of_unreachable(git: Option<&str>) -> Vec<String> {
         ];
     };
     let host = url.splitn(4, '/').take(3).collect::<Vec<_>>().join("/");
-    vec![
-        format!(
-            "behind a mirror: `git config --global url.MIRROR/.insteadOf {host}/`; behind a proxy: set `HTTPS_PROXY`"
-        ),
-        "without what comes from git: `--omit git`; the image's tag, its labels and its start say so"
-            .to_owned(),
-        "with Python's index and Debian alone: `--variant slim`".to_owned(),
-    ]
+    vec![format!(
+        "behind a mirror: `git config --global url.MIRROR/.insteadOf {host}/`; behind a proxy: set `HTTPS_PROXY`"
+    )]
 }
 
 fn of_build(sources: Option<Option<&str>>, logs: &[String]) -> Vec<String> {

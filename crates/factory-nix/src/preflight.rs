@@ -53,6 +53,29 @@ pub(super) fn check(
     }))
 }
 
+/// Which of several builds have all their sources within reach, given what each lacks. Every
+/// host is asked once.
+///
+/// # Errors
+/// The run was interrupted, or an origin cannot be understood.
+pub fn within_reach(ctx: &dyn Context, builds: &[Vec<MissingSource>]) -> Result<Vec<bool>> {
+    let remote = |build: &'_ Vec<MissingSource>| -> Vec<Vec<Origin>> {
+        let remote = build.iter().filter(|source| !has_local_origin(source));
+        remote.map(|source| source.origins.clone()).collect()
+    };
+    let builds: Vec<Vec<Vec<Origin>>> = builds.iter().map(remote).collect();
+    let silent = Silent::among(ctx, builds.iter().flatten().flatten())?;
+    let is_within = |build: &Vec<Vec<Origin>>| {
+        for origins in build {
+            if silent.about(origins)?.is_some() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    };
+    builds.iter().map(is_within).collect()
+}
+
 fn has_local_origin(source: &MissingSource) -> bool {
     source.origins.iter().any(is_local)
 }

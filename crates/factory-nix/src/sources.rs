@@ -42,31 +42,47 @@ pub fn lock_sources(ctx: &dyn Context) -> Result<Lock> {
 /// when one of them cannot be reached, as a build would not come to its end.
 ///
 /// # Errors
-/// Names each source that cannot be had, where it was looked for, and the ways on.
+/// Names each source that cannot be had, and where it was looked for.
 pub fn ensure_sources(ctx: &dyn Context, nix: &Nix, drv_paths: &[String]) -> Result<FetchReport> {
+    Ok(bring_sources(ctx, nix, drv_paths)?.map_err(|unreachable| unreachable.failure())?)
+}
+
+/// As [`ensure_sources`]; the inner error is what nobody gives, for who knows another way.
+///
+/// # Errors
+/// As [`ensure_sources`], but for sources out of reach.
+pub fn bring_sources(
+    ctx: &dyn Context,
+    nix: &Nix,
+    drv_paths: &[String],
+) -> Result<Result<FetchReport, Error>> {
     let missing = missing_sources(ctx, nix, drv_paths)?;
     if missing.is_empty() {
-        return Ok(FetchReport::default());
+        return Ok(Ok(FetchReport::default()));
     }
     let _lock = lock_sources(ctx)?;
     match preflight::check(ctx, nix, &missing)? {
-        None => fetch(ctx, nix, missing),
-        Some(no_answer) => Err(no_answer.error.failure().into()),
+        None => Ok(Ok(fetch(ctx, nix, missing)?)),
+        Some(no_answer) => Ok(Err(no_answer.error)),
     }
 }
 
-/// As [`ensure_sources`], but what can be reached is fetched before the rest is named.
+/// As [`bring_sources`], but what can be reached is fetched before the rest is named.
 ///
 /// # Errors
-/// As [`ensure_sources`].
-pub fn fetch_sources(ctx: &dyn Context, nix: &Nix, drv_paths: &[String]) -> Result<FetchReport> {
+/// As [`bring_sources`].
+pub fn fetch_sources(
+    ctx: &dyn Context,
+    nix: &Nix,
+    drv_paths: &[String],
+) -> Result<Result<FetchReport, Error>> {
     let missing = missing_sources(ctx, nix, drv_paths)?;
     if missing.is_empty() {
-        return Ok(FetchReport::default());
+        return Ok(Ok(FetchReport::default()));
     }
     let _lock = lock_sources(ctx)?;
     let Some(no_answer) = preflight::check(ctx, nix, &missing)? else {
-        return fetch(ctx, nix, missing);
+        return Ok(Ok(fetch(ctx, nix, missing)?));
     };
     let reachable: Vec<_> = missing
         .into_iter()
@@ -74,19 +90,17 @@ pub fn fetch_sources(ctx: &dyn Context, nix: &Nix, drv_paths: &[String]) -> Resu
         .collect();
     let unreachable = no_answer.error;
     if reachable.is_empty() {
-        return Err(unreachable.failure().into());
+        return Ok(Err(unreachable));
     }
     let Err(error) = fetch(ctx, nix, reachable) else {
-        return Err(unreachable.failure().into());
+        return Ok(Err(unreachable));
     };
     ctx.check_interrupted()?;
-    Err(Error::NotAllFetched {
+    Ok(Err(Error::NotAllFetched {
         unreachable: Box::new(unreachable),
         rest: format!("{error:#}"),
         hints: error::hints_of_all([&error]),
-    }
-    .failure()
-    .into())
+    }))
 }
 
 /// A source on the disk, checked, on its way into the store.

@@ -17,25 +17,37 @@ use factory_model::schema;
 pub struct Times {
     /// Seconds by derivation name, the newest measurement of each on this machine.
     here: BTreeMap<String, f64>,
-    elsewhere: Vec<ObjectTime>,
+    elsewhere: Elsewhere,
 }
 
 /// `package-lists/object-times.toml`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct ObjectTimes {
+struct Elsewhere {
     schema_version: u32,
-    object: Vec<ObjectTime>,
+    /// CUDA objects, in seconds for one architecture.
+    #[serde(default)]
+    object: Vec<Measured>,
+    /// Other builds.
+    #[serde(default)]
+    build: Vec<Measured>,
 }
 
-/// How long some CUDA objects took on the machine of whoever wrote it down.
+/// How long some builds took on the machine of whoever wrote it down.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct ObjectTime {
+struct Measured {
     /// How the names of their derivations begin.
     prefix: String,
-    /// Processor seconds for one architecture.
     seconds: f64,
+}
+
+impl Measured {
+    /// The one with the longest prefix that fits.
+    fn of<'a>(all: &'a [Self], name: &str) -> Option<&'a Self> {
+        let fitting = all.iter().filter(|one| name.starts_with(&one.prefix));
+        fitting.max_by_key(|one| one.prefix.len())
+    }
 }
 
 /// How long a build should take.
@@ -68,9 +80,9 @@ impl Times {
         let path = directories.lists().join("object-times.toml");
         let elsewhere = if path.exists() {
             let text = fs_err::read_to_string(&path)?;
-            objects(&path, &text).map_err(|error| error.failure())?
+            elsewhere(&path, &text).map_err(|error| error.failure())?
         } else {
-            Vec::new()
+            Elsewhere::default()
         };
         let here = Self::here(directories);
         Ok(Self { here, elsewhere })
@@ -103,7 +115,7 @@ impl Times {
     }
 
     /// The measured time of a derivation, else that of another version of the same name,
-    /// else what a CUDA object took on another machine.
+    /// else what it took on another machine.
     pub fn get(&self, name: &str) -> Option<f64> {
         self.measured_here(name)
             .or_else(|| self.measured_elsewhere(name))
@@ -118,13 +130,11 @@ impl Times {
         })
     }
 
-    /// By the longest prefix, for each architecture.
+    /// By the longest prefix; a CUDA object for each architecture.
     fn measured_elsewhere(&self, name: &str) -> Option<f64> {
-        let fitting = self.elsewhere.iter();
-        fitting
-            .filter(|time| name.starts_with(&time.prefix))
-            .max_by_key(|time| time.prefix.len())
-            .map(|time| time.seconds * n_architectures(name) as f64)
+        let object = Measured::of(&self.elsewhere.object, name);
+        let object = object.map(|one| one.seconds * n_architectures(name) as f64);
+        object.or_else(|| Some(Measured::of(&self.elsewhere.build, name)?.seconds))
     }
 
     /// Wall time of building `missing` with `jobs` builds side by side: never less than
@@ -182,9 +192,9 @@ impl Times {
     }
 }
 
-fn objects(path: &Path, text: &str) -> Result<Vec<ObjectTime>, Error> {
+fn elsewhere(path: &Path, text: &str) -> Result<Elsewhere, Error> {
     let path = || path.to_owned();
-    let file: ObjectTimes = toml::from_str(text).map_err(|error| Error::BadTimes {
+    let file: Elsewhere = toml::from_str(text).map_err(|error| Error::BadTimes {
         path: path(),
         problem: error.to_string(),
     })?;
@@ -192,7 +202,7 @@ fn objects(path: &Path, text: &str) -> Result<Vec<ObjectTime>, Error> {
         path: path(),
         problem: reason.to_string(),
     })?;
-    Ok(file.object)
+    Ok(file)
 }
 
 /// The name before its version: `numpy` of `numpy-2.4.0`.
@@ -223,15 +233,12 @@ mod tests {
             ("tool", 1.0),
             ("flash_fwd_hdim64_bf16-flash-attn-sm90-2.8.2", 99.0),
         ];
-        let elsewhere = [("flash_", 200.0), ("flash_fwd_hdim64_", 140.0)];
+        let text = "schema_version = 1\nobject = [{ prefix = 'flash_', seconds = 200 }, \
+            { prefix = 'flash_fwd_hdim64_', seconds = 140 }]\n\
+            build = [{ prefix = 'cpython-', seconds = 236 }]";
         Times {
             here: here.map(|(name, time)| (name.to_owned(), time)).into(),
-            elsewhere: elsewhere
-                .map(|(prefix, seconds)| ObjectTime {
-                    prefix: prefix.to_owned(),
-                    seconds,
-                })
-                .into(),
+            elsewhere: elsewhere(Path::new("object-times.toml"), text).unwrap(),
         }
     }
 
@@ -244,6 +251,7 @@ mod tests {
         assert_eq!(get(&format!("{name}-sm80-sm120ptx-2.8.3")), Some(280.0));
         assert_eq!(get("flash_bwd_hdim64-flash-attn-sm90-2.8.3"), Some(200.0));
         assert_eq!(get("fused-sageattention-sm90a-eb615c"), None);
+        assert_eq!(get("cpython-3.14.5t"), Some(236.0));
         assert_eq!(n_architectures("flash-attn-2.8.3-wheel"), 0);
         assert_eq!(n_architectures("a_sm80-flash-attn-sm90a-sm80-2"), 2);
     }

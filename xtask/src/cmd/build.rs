@@ -11,6 +11,7 @@ use crate::reproducible;
 
 pub(super) fn run(ctx: &Ctx, args: &BuildArgs) -> Result<()> {
     let selection = realize::selection(ctx, &args.variant, &args.layer, args.build.jobs)?;
+    let selection = selection.or(&args.instead);
     if args.dry_run {
         return dry_run::run(ctx, &selection);
     }

@@ -14,6 +14,7 @@ use factory_verify::engine::Engine;
 
 pub(super) fn run(ctx: &Ctx, args: &BuildFinalArgs) -> Result<()> {
     let selection = realize::selection(ctx, &args.variant, layer::LAST, args.build.jobs)?;
+    let selection = selection.or(&args.instead);
     if args.dry_run {
         return dry_run::run(ctx, &selection);
     }

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 
+use crate::alternatives::{instead_of, with_hint};
 use crate::cli::FetchArgs;
 use crate::ctx::Ctx;
 use crate::document::{self, Fetched, WouldFetch};
@@ -11,11 +12,11 @@ use factory_model::lock::Origin;
 use factory_nix::{MissingSource, Nix, fetch_sources, missing_sources};
 
 pub(crate) fn run(ctx: &Ctx, args: &FetchArgs) -> Result<()> {
-    let variant = select::variant(ctx, &args.variant)?;
+    let asked = select::variant(ctx, &args.variant)?;
     let layer = select::layer(ctx, &args.layer)?;
     let nix = Nix::find_or_provide(ctx)?;
-    let plan = variant.plan(ctx, &nix)?;
-    let variant = variant.label();
+    let plan = asked.plan(ctx, &nix)?;
+    let variant = asked.label();
     // An image stands on all layers before it.
     let mut targets = vec![plan.layer(&layer)?.image.drv_path.clone()];
     if args.checks {
@@ -25,7 +26,13 @@ pub(crate) fn run(ctx: &Ctx, args: &FetchArgs) -> Result<()> {
         let sources = missing_sources(ctx, &nix, &targets)?;
         return report_missing(ctx, variant, layer.to_string(), &sources);
     }
-    let report = fetch_sources(ctx, &nix, &targets)?;
+    let report = match fetch_sources(ctx, &nix, &targets)? {
+        Ok(report) => report,
+        Err(unreachable) => {
+            let found = instead_of(ctx, &nix, &layer, &asked, &unreachable)?;
+            return Err(with_hint(&unreachable, &found).into());
+        }
+    };
     if ctx.json {
         let fetched = Fetched {
             variant,

@@ -21,7 +21,7 @@ pub(super) fn run(ctx: &Ctx, args: &LoadArgs) -> Result<()> {
             .hint("write the image without one: `cargo xtask stream --oci-layout DIR`")
         })?,
     };
-    let realized = realize::realize(ctx, selection)?;
+    let realized = realize::realize(ctx, selection.or(&args.instead))?;
     let loaded = loading::load_via(ctx, &engine, &realized, args.into.via)?;
     let image = &realized.image;
     if !ctx.json {

@@ -45,7 +45,7 @@ pub(super) fn run(ctx: &Ctx, args: &RunArgs) -> Result<()> {
         None => {
             let selection =
                 realize::selection(ctx, &args.variant, factory_model::layer::LAST, None)?;
-            let realized = realize::realize(ctx, selection)?;
+            let realized = realize::realize(ctx, selection.or(&args.instead))?;
             loading::load(ctx, &engine, &realized)?;
             realized.image.reference.to_string()
         }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use factory_base::error::{Kind, hints_of, kind_of};
+use factory_base::error::{Explain as _, Kind, hints_of, kind_of};
 use factory_base::process;
 use factory_model::lock::Sha256;
 use factory_nix::{Nix, ensure_sources, fetch_sources, missing_sources};
@@ -184,14 +184,15 @@ fn err_unreachable_is_named_after_all_else_is_fetched() {
     };
     let sources = [wheel(1), wheel(2), url_source(&server, "there")];
     let user = vec![user_of(&nix, &sources)];
-    let error = fetch_sources(&sandbox.ctx, &nix, &user).unwrap_err();
+    let unreachable = fetch_sources(&sandbox.ctx, &nix, &user).unwrap();
+    let error = unreachable.unwrap_err();
     insta::assert_snapshot!(error.to_string(), @"
     2 sources are neither in the store nor reachable
         127.0.0.1:9: Connection refused (os error 111)
             gone-1.whl from http://127.0.0.1:9/gone-1.whl
             gone-2.whl from http://127.0.0.1:9/gone-2.whl
     ");
-    assert_eq!(kind_of(&error), Kind::Environment);
+    assert_eq!(error.kind(), Kind::Environment);
     let left = missing_sources(&sandbox.ctx, &nix, &user).unwrap();
     let left: Vec<&str> = left.iter().map(|source| source.name.as_str()).collect();
     assert_eq!(left, ["gone-1.whl", "gone-2.whl"]);

@@ -5,6 +5,7 @@
     reason = "a test says why it is skipped, and fails by panicking"
 )]
 
+mod alternatives;
 mod broken_images;
 mod build;
 mod byte_code;

@@ -3,11 +3,15 @@
 use anyhow::Result;
 
 use super::found::last_line;
+use crate::alternatives::{alternatives, command, table};
 use crate::ctx::Ctx;
 use crate::document::{Check, CheckState as State};
+use crate::select;
 use factory_base::error;
 use factory_fetch::{Http, Indexes, Mirrors, Request, git};
+use factory_model::layer;
 use factory_model::lock::{self, SourcesLock};
+use factory_nix::Nix;
 
 pub(super) fn registries(ctx: &Ctx) -> Result<Vec<Check>> {
     if ctx.offline {
@@ -19,8 +23,45 @@ pub(super) fn registries(ctx: &Ctx) -> Result<Vec<Check>> {
         )]);
     }
     let http = Http::impatient()?;
-    let checks = [debian(&http)?, python(ctx, &http)];
-    Ok(checks.into_iter().chain(git_host(ctx)?).collect())
+    let mut checks = vec![debian(&http)?, python(ctx, &http)];
+    checks.extend(git_host(ctx)?);
+    if checks.iter().any(|check| check.state != State::Ok) {
+        checks.push(variants(ctx));
+    }
+    Ok(checks)
+}
+
+/// What can be built although somebody does not answer.
+fn variants(ctx: &Ctx) -> Check {
+    const VARIANTS: &str = "variants";
+    let found = Nix::find_or_provide(ctx)
+        .and_then(|nix| alternatives(ctx, &nix, &select::layer(ctx, layer::LAST)?, None));
+    match found {
+        Err(error) => Check::not(
+            VARIANTS,
+            State::Optional,
+            format!("not known: {error}"),
+            "`cargo xtask status` says more",
+        ),
+        Ok(found) if found.is_empty() => Check::not(
+            VARIANTS,
+            State::Missing,
+            "none can be built here",
+            "each has sources that are neither in the store nor within reach",
+        ),
+        Ok(found) => {
+            let labels: Vec<String> = found.iter().map(|one| one.variant.label()).collect();
+            let build = ["build-final".to_owned()];
+            let commands = found.iter().map(|one| command(&build, &one.variant));
+            let table = table(&found, &commands.collect::<Vec<_>>());
+            Check::not(
+                VARIANTS,
+                State::Optional,
+                format!("{} can be built here", labels.join(", ")),
+                format!("the others have sources out of reach\n{table}"),
+            )
+        }
+    }
 }
 
 fn debian(http: &Http) -> Result<Check> {
@@ -64,7 +105,7 @@ fn git_host(ctx: &Ctx) -> Result<Option<Check>> {
             GIT,
             State::Optional,
             format!("{url}: {}", last_line(&error)),
-            "`--variant slim` and `--omit git` need none; a mirror: `git config --global url.MIRROR.insteadOf ORIGINAL`",
+            "behind a mirror: `git config --global url.MIRROR/.insteadOf ORIGINAL/`; behind a proxy: set `HTTPS_PROXY`",
         ),
     }))
 }
