@@ -6,6 +6,7 @@
 */
 { root }:
 let
+  imageTag = import ./imageTag.nix;
   readTOML = file: builtins.fromTOML (builtins.readFile file);
   directory = root + "/package-lists/locks";
   tomlFiles =
@@ -32,7 +33,9 @@ let
   python = tomlFiles (directory + "/python");
   sources = readTOML (directory + "/sources.toml");
   # A variant without a lock is known, but cannot be built yet.
-  lockedVariants = builtins.intersectAttrs python variantsFile.variant;
+  lockedVariants = builtins.mapAttrs (
+    name: definition: definition // { tag = imageTag python.${name}; }
+  ) (builtins.intersectAttrs python variantsFile.variant);
 
   # `--omit git` of xtask: a sibling of each variant that takes sources from git, with the
   # same lock but for those. Flakes have no arguments, so the choice is a name.

@@ -10,6 +10,7 @@ let
     import ./storeName.nix
     // import ./crateClosure.nix
     // import ./cudaLabel.nix
+    // import ./imageTag.nix
     // import ./kernels.nix
     // import ./layers.nix { inherit root; }
     // import ./locks.nix { inherit root; }

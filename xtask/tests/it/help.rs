@@ -6,7 +6,7 @@ use clap::CommandFactory as _;
 use xtask::cli::Cli;
 
 /// Set to write the file instead of comparing it.
-const UPDATE: &str = "XTASK_UPDATE_DOCS";
+pub(crate) const UPDATE: &str = "XTASK_UPDATE_DOCS";
 
 fn page() -> String {
     let mut page = String::from(

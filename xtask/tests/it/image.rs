@@ -5,9 +5,12 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
+use crate::image_tag;
 use crate::skips::skip;
 
-const REFERENCE: &str = "comfyui-boot:cu130-slim-pt211-py314t";
+fn reference() -> String {
+    format!("comfyui-boot:{}", image_tag::tag("slim"))
+}
 
 /// `podman run …` or `docker run …`, as each works without a bridge and on mixed cgroups.
 fn engines() -> Vec<Vec<&'static str>> {
@@ -27,11 +30,11 @@ fn engines() -> Vec<Vec<&'static str>> {
         .filter(|engine| {
             let program = engine[0];
             let inspect = Command::new(program)
-                .args(["image", "inspect", REFERENCE])
+                .args(["image", "inspect", &reference()])
                 .output();
             let has = inspect.is_ok_and(|output| output.status.success());
             if !has {
-                skip(&format!("{program} has no image {REFERENCE}"));
+                skip(&format!("{program} has no image of slim"));
             }
             has
         })
@@ -45,7 +48,7 @@ fn run(engine: &[&str], root: &Path, environment: &[&str], command: &[&str]) -> 
         run.args(["--env", variable]);
     }
     run.arg("--volume").arg(format!("{}:/root", root.display()));
-    run.arg(REFERENCE).args(command).output().unwrap()
+    run.arg(reference()).args(command).output().unwrap()
 }
 
 #[test]
@@ -114,7 +117,8 @@ fn ok_torch_leaves_the_gil_off_and_requirements_hold() {
         let output = run(&engine, root.path(), &[], &["bash", "-c", script]);
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(output.status.success(), "{}: {text}", engine[0]);
-        assert!(text.contains("2.11.0+cu130"), "{text}");
+        let version = format!("{}+cu130", image_tag::torch("slim"));
+        assert!(text.contains(&version), "no {version}: {text}");
         assert!(text.contains("No broken requirements found."), "{text}");
     }
 }

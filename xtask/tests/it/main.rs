@@ -21,6 +21,7 @@ mod git;
 mod help;
 mod hosts;
 mod image;
+mod image_tag;
 mod inspect;
 mod layers;
 mod list_pages;

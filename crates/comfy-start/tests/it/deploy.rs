@@ -124,11 +124,11 @@ fn ok_kube_play() {
             manifest.push('\n');
         }
     }
+    let shipped = KUBERNETES
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("image: "));
     for (from, to) in [
-        (
-            "localhost/comfyui-boot:cu130-slim-pt211-py314t",
-            image.as_str(),
-        ),
+        (shipped.unwrap(), image.as_str()),
         ("value: \"\"", "value: --cpu"),
         ("comfyui-storage", "comfystart-test-storage"),
         ("comfyui-models", "comfystart-test-models"),

@@ -187,12 +187,10 @@ mod tests {
             [variant.small]
             abi = "cp314t"
             description = "small"
-            tag = "small"
             git = false
             [variant.whole]
             abi = "cp314t"
             description = "whole"
-            tag = "whole"
             git = true
         "#;
         let revision = "0123456789012345678901234567890123456789";

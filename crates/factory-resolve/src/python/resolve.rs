@@ -256,7 +256,6 @@ mod tests {
             [variant.one]
             abi = "cp314"
             description = "one"
-            tag = "one"
             git = false
             sdists = ["dlib"]
             [variant.one.direct.torch]

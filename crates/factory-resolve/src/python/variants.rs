@@ -35,8 +35,6 @@ pub struct Variant {
     pub abi: Abi,
     /// One sentence.
     pub description: String,
-    /// Last part of the image tag: `pt211-py314t`.
-    pub tag: String,
     /// Whether the lists' git URLs belong to it.
     pub git: bool,
     /// Bounds that hold in this variant only.
@@ -166,7 +164,7 @@ mod tests {
 
     fn parse(lists: &str, own: &str) -> Result<Variants, String> {
         let variants = Variants::parse(&format!(
-            "schema_version = 1\ndefault = 'a'\nquick = 'a'\n{lists}\n[variant.a]\nabi = 'cp314t'\ntag = 't'\ndescription = 'd'\ngit = false\n{own}\n"
+            "schema_version = 1\ndefault = 'a'\nquick = 'a'\n{lists}\n[variant.a]\nabi = 'cp314t'\ndescription = 'd'\ngit = false\n{own}\n"
         ));
         variants.map_err(|problem| problem.to_string())
     }
