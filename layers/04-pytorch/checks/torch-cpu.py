@@ -1,11 +1,19 @@
 """PyTorch without a GPU: operators, autograd, threads, and the CUDA it was built for."""
 
 import concurrent.futures
+import importlib.util
 
 import torch
 import torchvision
 
 assert torch.version.cuda == "13.0", torch.version.cuda
+# Their own checks compare the major version only; PTX of a newer minor one is refused by the
+# drivers that the image asks for. The numbers are `1000 * major + 10 * minor`.
+built_for = {"torchvision": torch.ops.torchvision._cuda_version()}
+if importlib.util.find_spec("torchaudio"):
+    importlib.import_module("torchaudio")
+    built_for["torchaudio"] = torch.ops._torchaudio.cuda_version()
+assert set(built_for.values()) == {13000}, built_for
 
 
 def train(seed):

@@ -71,6 +71,24 @@ fn variants(files: &BTreeMap<String, String>) -> Vec<&str> {
     variants
 }
 
+#[test]
+fn ok_the_readme_names_each_pytorch() {
+    let files = tidy::files();
+    for variant in variants(&files) {
+        let head = format!("| `{variant}` ");
+        let row = files["README.md"]
+            .lines()
+            .find(|line| line.starts_with(&head));
+        let torch = torch(variant);
+        // Without the local part of a version that is on no index.
+        let cell = format!(" | {} | ", torch.split('+').next().unwrap());
+        assert!(
+            row.unwrap().contains(&cell),
+            "README.md, the row of `{variant}`: its PyTorch is not {torch}"
+        );
+    }
+}
+
 /// Decisions and the changelog tell of the past; all else that users read is about today.
 #[test]
 fn ok_documents_name_the_images_of_today() {
