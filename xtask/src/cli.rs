@@ -285,6 +285,19 @@ pub enum Command {
     /// Example: `cargo xtask carry save carried 10 --variant megapak`
     #[command(verbatim_doc_comment)]
     Carry(CarryArgs),
+    /// Measure this project and its peers, one after the other
+    ///
+    /// Each CASE is run on this machine by us and by those it is compared with, in turn, and
+    /// every run is written to `bench/results/CASE.json`, with the machine and the revision.
+    /// Containers, stores and checkouts are of its own and go afterwards; what it needs and how
+    /// long it takes is in `--list`. A peer that is absent is an error, and no result.
+    ///
+    /// With `--render` nothing is measured: the tables of README.md and `docs/` are written
+    /// from the data. `docs/benchmarks.md` says what each case is.
+    ///
+    /// Example: `cargo xtask bench stream no-op --runs 5`
+    #[command(verbatim_doc_comment)]
+    Bench(BenchArgs),
     /// Say what this machine lacks and how to get it
     Doctor,
     /// Remove what earlier runs left behind
@@ -813,6 +826,41 @@ pub struct CleanArgs {
     /// Also remove store paths that no build result needs
     #[arg(long)]
     pub store: bool,
+}
+
+/// Arguments of `bench`.
+#[derive(Debug, Args)]
+pub struct BenchArgs {
+    /// Cases to measure; `--list` names them [default: all]
+    #[arg(value_name = "CASE")]
+    pub cases: Vec<String>,
+    /// Print which cases there are, what each needs and how long it takes, and stop
+    #[arg(long, conflicts_with_all = ["cases", "render"])]
+    pub list: bool,
+    /// Write the tables of README.md and `docs/` from the data, and measure nothing
+    #[arg(long, conflicts_with = "cases")]
+    pub render: bool,
+    /// With `--render`: write nothing; exit status 1 when a table is not that of the data
+    #[arg(long, requires = "render")]
+    pub check: bool,
+    /// Runs of each
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    pub runs: u32,
+    /// Variant of `package-lists/variants.toml` [default: slim]
+    #[arg(long, value_name = "NAME")]
+    pub variant: Option<String>,
+    /// Where results are written [default: bench/results]
+    #[arg(long, value_name = "DIR")]
+    pub into: Option<PathBuf>,
+    /// Make containers, stores and checkouts below this directory [default: the data directory]
+    #[arg(long, value_name = "DIR")]
+    pub scratch: Option<PathBuf>,
+    /// ComfyUI checkout for `comfyui-start`
+    #[arg(long, value_name = "DIR")]
+    pub comfyui: Option<PathBuf>,
+    /// Measure this build of `crates/comfy-image` [default: the store's]
+    #[arg(long, value_name = "FILE")]
+    pub image_tool: Option<PathBuf>,
 }
 
 /// Arguments of `completions`.

@@ -5,6 +5,7 @@
 mod alternatives;
 mod attaching;
 mod baseline;
+pub mod bench;
 mod built;
 mod changes;
 pub mod cli;

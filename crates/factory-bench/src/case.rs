@@ -96,7 +96,7 @@ impl Case {
                 what: "Tar and SHA-256 of files in the page cache",
                 against: "`openssl dgst -sha256` on the same bytes, as many at once",
                 programs: &["openssl"],
-                disk_gb: 3,
+                disk_gb: 2,
                 minutes: 1,
             },
             Self::Growth => About {
@@ -124,14 +124,14 @@ impl Case {
                 what: "`import torch` in a fresh container",
                 against: "the second and third time in it",
                 programs: &["podman"],
-                disk_gb: 1,
+                disk_gb: 13,
                 minutes: 2,
             },
             Self::ComfyuiStart => About {
                 what: "ComfyUI's first answer in a fresh container",
                 against: "the second and third start in it",
                 programs: &["podman"],
-                disk_gb: 1,
+                disk_gb: 13,
                 minutes: 3,
             },
             Self::Push => About {

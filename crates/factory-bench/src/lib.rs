@@ -9,6 +9,7 @@ mod marker;
 mod measured;
 mod statistics;
 mod stray;
+pub mod synthetic;
 mod table;
 
 pub use case::{About, Case};

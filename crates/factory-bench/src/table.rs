@@ -8,12 +8,16 @@ use crate::{Case, Machine, Measured, Run, Series, Side, Spread};
 
 /// A table of Markdown.
 pub(crate) fn markdown(columns: &[String], rows: &[Vec<String>]) -> String {
-    let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
+    // An empty cell is `| |`, as people write it.
+    let cell = |cell: &String| match cell.as_str() {
+        "" => " |".to_owned(),
+        some => format!(" {some} |"),
+    };
+    let line = |cells: &[String]| format!("|{}\n", cells.iter().map(cell).collect::<String>());
     let mut table = line(columns);
     table.push_str(&line(&vec!["---".to_owned(); columns.len()]));
     for row in rows {
-        // An empty cell is `| |`, as people write it.
-        table.push_str(&line(row).replace("|  |", "| |"));
+        table.push_str(&line(row));
     }
     table
 }
@@ -107,11 +111,34 @@ pub(crate) fn of_case(measured: &Measured) -> String {
     });
     let table = markdown(&head, &rows.collect::<Vec<_>>());
     let mut text = format!("{table}\n{}\n", footer(&[measured]));
+    if measured.case == Case::Growth {
+        for pair in measured.series.chunks(2) {
+            text.extend(growth(pair));
+        }
+    }
     for note in &measured.notes {
         text.push_str(note);
         text.push('\n');
     }
     text
+}
+
+/// How much more each of many items takes than each of a few.
+fn growth(pair: &[Series]) -> Option<String> {
+    let [few, many] = pair else { return None };
+    let items = |series: &Series| series.runs.first().and_then(|run| run.n_items);
+    let each = |series: &Series, figure: fn(&Run) -> Option<f64>| {
+        let each = series.spread(|run| figure(run).and_then(|value| per_item(run, value)));
+        each.map(|each| each.median)
+    };
+    let ratio = |figure| Some(each(many, figure)? / each(few, figure)?);
+    Some(format!(
+        "From {} to {} items, each takes {:.2} times the processor time and {:.2} times the memory.\n",
+        items(few)?,
+        items(many)?,
+        ratio(|run| Some(run.cpu_seconds))?,
+        ratio(|run| run.peak_memory_bytes.map(|bytes| bytes as f64))?,
+    ))
 }
 
 /// One line for each comparison of all cases: medians of wall time.
@@ -321,16 +348,19 @@ pub(crate) mod tests {
         let mut measured = measured();
         measured.case = Case::Growth;
         measured.notes.clear();
-        measured.series.truncate(1);
-        for run in &mut measured.series[0].runs {
-            run.n_items = Some(1_000);
+        for (series, n_items) in measured.series.iter_mut().zip([1_000, 10_000]) {
+            for run in &mut series.runs {
+                run.n_items = Some(n_items);
+            }
         }
         insta::assert_snapshot!(of_case(&measured), @"
         | what | by | wall | processor | memory | processor for each | memory for each |
         | --- | --- | --- | --- | --- | --- | --- |
         | until it runs in podman | cargo xtask | 11.9 s (11.8 to 12.3) | 17.9 s (17.7 to 18.5) | 512.0 MB | 17.91 ms | 512.0 kB |
+        | until it runs in podman | Dockerfile + uv | 41.0 s (38.5 to 143) | 61.5 s (57.8 to 215) | 512.0 MB | 6.15 ms | 51.2 kB |
 
         Medians (least to most) of runs in turn, 3 of each. A Processor, 2 cores, 25.0 GB of memory, Linux 6.1.0, ext4, solid state; podman version 4.3.1. Revision `a60bee2`, 2026-11-28; load at the start 0.4.
+        From 1000 to 10000 items, each takes 0.34 times the processor time and 0.10 times the memory.
         ");
     }
 

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use xshell::Shell;
 
+use crate::bench::{PREFIX, Scratch, remove};
 use crate::cli::CleanArgs;
 use crate::ctx::Ctx;
 use crate::document::{self, Clean, CleanItem};
-use crate::removal::remove;
 use factory_base::fs::Lock;
 use factory_base::process;
 use factory_base::text;
@@ -50,8 +50,9 @@ pub(super) fn run(ctx: &Ctx, args: &CleanArgs) -> Result<()> {
 }
 
 /// The locks of all that use what this removes, in the order in which these take them.
-fn locks(ctx: &Ctx) -> Result<[Lock; 4]> {
+fn locks(ctx: &Ctx) -> Result<[Lock; 5]> {
     Ok([
+        Scratch::lock(ctx)?,
         Lock::of_run(ctx)?,
         Lock::of_update(ctx)?,
         lock_sources(ctx)?,
@@ -96,9 +97,12 @@ fn items(ctx: &Ctx) -> Result<Vec<CleanItem>> {
     let stores = empty_stores
         .into_iter()
         .map(|path| ("store of a reproducibility check", path));
+    let benches = children(&ctx.data, PREFIX)?;
+    let benches = benches.into_iter().filter(|path| path.is_dir());
+    let benches = benches.map(|path| ("what a killed `bench` left", path));
     let roots = [("garbage-collector roots of built images", roots(ctx))];
     let mut items = Vec::new();
-    for (what, path) in caches.into_iter().chain(stores).chain(roots) {
+    for (what, path) in caches.into_iter().chain(stores).chain(benches).chain(roots) {
         if path.symlink_metadata().is_ok() {
             let size_bytes = size(&path)?;
             items.push(CleanItem {

@@ -1,5 +1,6 @@
 //! One subcommand per file, each `run(ctx, args)`.
 
+mod bench;
 mod build;
 mod build_final;
 mod carry;
@@ -31,6 +32,7 @@ use crate::ctx::Ctx;
 /// Whatever the subcommand meets; the kind in the chain picks the exit status.
 pub fn run(ctx: &Ctx, command: Command) -> Result<()> {
     match command {
+        Command::Bench(args) => bench::run(ctx, &args),
         Command::Build(args) => build::run(ctx, &args),
         Command::BuildFinal(args) => build_final::run(ctx, &args),
         Command::Fetch(args) => fetch::run(ctx, &args),

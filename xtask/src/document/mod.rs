@@ -1,5 +1,6 @@
 //! The JSON documents that `--json` prints, a type for each; `docs/schemas/` has their schemas.
 
+mod bench;
 mod build;
 mod compare;
 mod deliver;
@@ -13,6 +14,7 @@ use serde::Serialize;
 
 use crate::ctx::Ctx;
 
+pub use bench::{BenchList, BenchListCase, BenchReport};
 pub use build::{
     Blob, Built, BuiltLayer, LayerStatus, PlannedBuild, PlannedSource, State, Status, WouldBuild,
 };
@@ -87,6 +89,8 @@ pub fn schemas() -> std::collections::BTreeMap<&'static str, serde_json::Value> 
     }
     [
         schema::<Attached>(),
+        schema::<BenchList>(),
+        schema::<BenchReport>(),
         schema::<Built>(),
         schema::<CheckedLocks>(),
         schema::<Clean>(),
@@ -105,6 +109,8 @@ pub fn schemas() -> std::collections::BTreeMap<&'static str, serde_json::Value> 
         schema::<UpdatedLocks>(),
         schema::<WouldBuild>(),
         schema::<WouldFetch>(),
+        schema::<factory_bench::Earlier>(),
+        schema::<factory_bench::Measured>(),
         schema::<factory_verify::report::Report>(),
     ]
     .into()

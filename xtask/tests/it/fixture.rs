@@ -327,7 +327,7 @@ fn describe(spec: &str, compression: &str, out: &Path) {
 
 /// The image tool with its encoders, as `nix/default.nix` builds it; here cargo does. A user
 /// without cargo has what the tests of the workspace were built with.
-fn encoder() -> &'static Path {
+pub(crate) fn encoder() -> &'static Path {
     static ENCODER: OnceLock<PathBuf> = OnceLock::new();
     ENCODER.get_or_init(|| {
         let beside = Path::new(env!("CARGO_BIN_EXE_xtask")).with_file_name("comfy-image");

@@ -6,6 +6,7 @@
 )]
 
 mod alternatives;
+mod bench;
 mod broken_images;
 mod build;
 mod byte_code;
