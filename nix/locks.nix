@@ -64,11 +64,14 @@ in
     );
   inherit sources;
   seed = readTOML (directory + "/seed.toml");
-  # Names of what a variant leaves out; `git` stands for everything from git.
+  # Names of what a variant leaves out; `git` stands for everything from git. What lacks native
+  # code only is there.
   exclusionsOf =
     variant:
     map (exclusion: exclusion.name or exclusion.all) (
-      builtins.filter (exclusion: builtins.elem variant exclusion.variants) exclusionsFile.exclusion
+      builtins.filter (
+        exclusion: builtins.elem variant exclusion.variants && !(exclusion ? native)
+      ) exclusionsFile.exclusion
     );
   # Files of a wheel that the image does not take.
   leftOutOf =

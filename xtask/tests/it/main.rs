@@ -27,6 +27,7 @@ mod inspect;
 mod layers;
 mod list_pages;
 mod load;
+mod native;
 mod origin;
 mod plan;
 mod provide;

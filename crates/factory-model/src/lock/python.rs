@@ -15,6 +15,10 @@ pub struct PythonLock {
     pub python: String,
     /// SHA-256 over the lists, constraints and variant definition it was resolved from.
     pub list_sha256: Sha256,
+    /// ABI tag of the interpreter with the GIL that its native code was compared with; absent
+    /// where its own has the GIL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compared_with: Option<String>,
     /// SHA-256 of what `wheel-files.toml` said when its shared files were found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wheel_files_sha256: Option<Sha256>,
@@ -110,6 +114,9 @@ pub struct PythonPackage {
     /// Where the file is, when it is not in the user's Python index.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
+    /// The wheel with native code that the ABI of `compared_with` gets, where this file has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub native_elsewhere: Option<String>,
     /// Normalized names of its direct dependencies in this lock.
     #[serde(default)]
     pub dependencies: Vec<String>,
@@ -151,6 +158,7 @@ mod tests {
             schema_version: 1,
             python: "cp314t".into(),
             list_sha256: Sha256::from_bytes([1; 32]),
+            compared_with: Some("cp314".into()),
             wheel_files_sha256: None,
             unread: Vec::new(),
             packages: vec![PythonPackage {
@@ -163,6 +171,7 @@ mod tests {
                 size: Some(7),
                 sha256: Sha256::from_bytes([2; 32]),
                 url: None,
+                native_elsewhere: Some("numpy-2.5.5-cp314-cp314-manylinux_2_28_x86_64.whl".into()),
                 dependencies: vec!["a".into(), "b".into()],
                 shared: vec![SharedFile {
                     path: "numpy.libs/libgfortran-1.so".into(),
@@ -188,6 +197,7 @@ mod tests {
         schema_version = 1
         python = "cp314t"
         list_sha256 = "0101010101010101010101010101010101010101010101010101010101010101"
+        compared_with = "cp314"
 
         [[package]]
         name = "numpy"
@@ -198,6 +208,7 @@ mod tests {
         file = "numpy-2.5.5-cp314-cp314t-manylinux_2_28_x86_64.whl"
         size = 7
         sha256 = "0202020202020202020202020202020202020202020202020202020202020202"
+        native_elsewhere = "numpy-2.5.5-cp314-cp314-manylinux_2_28_x86_64.whl"
         dependencies = ["a", "b"]
 
         [[package.shared]]

@@ -66,11 +66,14 @@ fn via(node: Option<&Node>) -> String {
     )
 }
 
+/// The lock before files are shared. `lost` has wheels with native code that another interpreter
+/// gets.
 pub(super) fn assemble(
     goal: &Goal<'_>,
     layers: &[LayerInput<'_>],
     nodes: &BTreeMap<PackageName, Node>,
     chosen: &BTreeMap<PackageName, Chosen>,
+    lost: &BTreeMap<PackageName, Chosen>,
     list_sha256: Sha256,
 ) -> Result<PythonLock, Error> {
     let assigned = assigned(layers, nodes);
@@ -95,6 +98,7 @@ pub(super) fn assemble(
             size: file.size,
             sha256: file.sha256,
             url: goal.variant.direct.get(name).map(|one| one.url.clone()),
+            native_elsewhere: lost.get(name).map(|wheel| wheel.file.clone()),
             dependencies: dependencies.remove(name).unwrap_or_default(),
             shared: Vec::new(),
         });
@@ -120,6 +124,7 @@ pub(super) fn assemble(
             goal.variant.abi.to_string()
         },
         list_sha256,
+        compared_with: goal.compared_with().map(|abi| abi.to_string()),
         wheel_files_sha256: None,
         unread: Vec::new(),
         packages,

@@ -109,6 +109,16 @@ pub enum Error {
         /// What is wrong with it.
         problem: String,
     },
+    /// An override takes a wheel for another ABI.
+    #[error(
+        "`package-lists/variants.toml` takes the wheel of `{name}` for {abi}, and there is none with native code that only {abi} gets"
+    )]
+    NoWheelFor {
+        /// The project.
+        name: PackageName,
+        /// Whose wheel it should be.
+        abi: Abi,
+    },
     /// Nobody says what a source distribution requires.
     #[error(
         "`package-lists/sdists.toml` does not have the requirements of\n  {}",
@@ -146,6 +156,7 @@ impl Explain for Error {
             | Self::UnknownVariant { .. }
             | Self::BadDirect { .. }
             | Self::NoCpython
+            | Self::NoWheelFor { .. }
             | Self::UnknownSdists { .. }
             | Self::WheelFilesDoNotFit { .. } => Kind::BadInput,
             Self::NotNeeded { .. } => Kind::Bug,
@@ -176,6 +187,9 @@ impl Explain for Error {
             }
             Self::UnexpectedLine { .. } | Self::BadPylock { .. } => {
                 "a newer uv may write otherwise: take it off PATH, and the pinned one is installed"
+            }
+            Self::NoWheelFor { .. } => {
+                "remove `wheel_for` from its override: it has native code of its own, or none at all"
             }
             Self::UnknownSdists { .. } => {
                 "write version and requirements there, as the `PKG-INFO` of the sdist says, or bound the version in `package-lists/constraints.txt`"

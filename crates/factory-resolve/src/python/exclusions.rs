@@ -22,6 +22,9 @@ pub struct Exclusions {
 pub struct Exclusion {
     /// Name of a list line or of a table in `sources.toml`.
     pub name: Option<String>,
+    /// Instead of a name: the distribution is there, and native code of it is not, which Python
+    /// with the GIL gets.
+    pub native: Option<String>,
     /// Instead of a name.
     pub all: Option<Class>,
     /// The variants that leave it out.
@@ -53,17 +56,18 @@ impl Exclusions {
         schema::check(exclusions.schema_version)?;
         for one in &exclusions.exclusion {
             let shown = one.shown();
-            match (&one.name, one.all) {
-                (None, None) => {
-                    let problem = "an exclusion has neither `name` nor `all`";
+            let subjects = [one.name.is_some(), one.native.is_some(), one.all.is_some()];
+            match subjects.iter().filter(|is| **is).count() {
+                1 => {}
+                0 => {
+                    let problem = "an exclusion has neither `name` nor `native` nor `all`";
                     return Err(Problem::Content(problem.to_owned()));
                 }
-                (Some(_), Some(_)) => {
+                _ => {
                     return Err(Problem::Content(format!(
-                        "the exclusion of {shown} has both `name` and `all`"
+                        "the exclusion of {shown} has more than one of `name`, `native` and `all`"
                     )));
                 }
-                _ => {}
             }
             if one.variants.is_empty() {
                 let problem = format!("the exclusion of {shown} names no variant");
@@ -86,6 +90,13 @@ impl Exclusions {
             .any(|one| one.name.as_deref().map(normalized).as_ref() == Some(&name))
     }
 
+    /// Whether it is said that a variant lacks native code of the distribution of this name.
+    pub(super) fn has_native(&self, name: &str, variant: &str) -> bool {
+        let name = normalized(name);
+        self.of(variant)
+            .any(|one| one.native.as_deref().map(normalized).as_ref() == Some(&name))
+    }
+
     /// Those of one variant.
     pub(super) fn of<'a>(&'a self, variant: &str) -> impl Iterator<Item = &'a Exclusion> {
         self.exclusion
@@ -97,10 +108,11 @@ impl Exclusions {
 impl Exclusion {
     /// What it is about, for messages.
     pub(super) fn shown(&self) -> String {
-        match (&self.name, self.all) {
-            (Some(name), _) => format!("`{name}`"),
-            (None, Some(Class::Git)) => "all `git`".to_owned(),
-            (None, None) => "nothing".to_owned(),
+        match (&self.name, &self.native, self.all) {
+            (Some(name), ..) => format!("`{name}`"),
+            (None, Some(name), _) => format!("native code of `{name}`"),
+            (None, None, Some(Class::Git)) => "all `git`".to_owned(),
+            (None, None, None) => "nothing".to_owned(),
         }
     }
 }
@@ -144,10 +156,19 @@ mod tests {
             Exclusions::parse(&text).unwrap_err().to_string()
         };
         let rest = "variants = ['slim']\nreason = 'r'\nlifts = ' '";
-        assert_eq!(said(rest), "an exclusion has neither `name` nor `all`");
         assert_eq!(
-            said(&format!("name = 'x'\nall = 'git'\n{rest}")),
-            "the exclusion of `x` has both `name` and `all`"
+            said(rest),
+            "an exclusion has neither `name` nor `native` nor `all`"
+        );
+        for other in ["all = 'git'", "native = 'x'"] {
+            assert_eq!(
+                said(&format!("name = 'x'\n{other}\n{rest}")),
+                "the exclusion of `x` has more than one of `name`, `native` and `all`"
+            );
+        }
+        assert_eq!(
+            said(&format!("native = 'x'\n{rest}")),
+            "the exclusion of native code of `x` has an empty `lifts`"
         );
         assert_eq!(
             said(&format!("name = 'x'\n{rest}")),

@@ -7,10 +7,12 @@ use anyhow::Result;
 use super::error::Error as PythonError;
 use super::exclusions::{Exclusions, Requested};
 use super::name::PackageName;
-use super::requirement::{Requirement, parse_list};
+use super::native;
+use super::requirement::{self, Requirement, parse_list};
 use super::sdists::Sdists;
 use super::sources::{self, Sources};
 use super::variants::{Direct, Variant, Variants};
+use super::wheel::Abi;
 use super::wheel_files::WheelFiles;
 use crate::context::Context;
 use crate::error::{Error, Problem};
@@ -58,6 +60,12 @@ impl Goal<'_> {
     /// Hash of what decides about single files of its wheels; what only builds need shares none.
     pub(super) fn wheel_files_sha256(&self, inputs: &Inputs) -> Option<Sha256> {
         (self.name != BUILD_NAME).then(|| inputs.wheel_files.sha256())
+    }
+
+    /// The ABI with whose native code its own is compared; what only builds need is pure.
+    pub(super) fn compared_with(&self) -> Option<Abi> {
+        let is_image = self.name != BUILD_NAME;
+        is_image.then(|| native::compared_with(&self.variant))?
     }
 }
 
@@ -263,7 +271,14 @@ pub(super) fn layer_inputs<'a>(inputs: &'a Inputs, goal: &'a Goal<'a>) -> Vec<La
                         };
                         trees.push((name, requires));
                     }
-                    (Requirement::Git { .. }, ..) => {}
+                    (Requirement::Git { .. }, ..) => {
+                        if let Some(text) = variant.from_index.get(name)
+                            && let Ok(instead) = requirement::parse(text)
+                        {
+                            input.lines.push((line, text.clone()));
+                            input.requested.insert(instead.name().clone());
+                        }
+                    }
                 }
             }
             input

@@ -60,6 +60,15 @@ pub(super) fn provide(ctx: &dyn Context, uv: &Uv, abi: Abi) -> Result<PathBuf> {
     }
 }
 
+/// An interpreter that has the GIL, for uv to ask for another version's files: any there is
+/// will do, as only tags count, which follow from the version.
+pub(super) fn with_gil(ctx: &dyn Context, uv: &Uv, abi: Abi) -> Result<PathBuf> {
+    match uv.find_python("cpython@3+gil") {
+        Some(found) => Ok(found),
+        None => provide(ctx, uv, abi),
+    }
+}
+
 fn build(ctx: &dyn Context, tarball: &Tarball, abi: Abi, directory: &Path) -> Result<()> {
     let started = Instant::now();
     ctx.step(

@@ -59,6 +59,14 @@ fn add_variant(text: &mut Text, variant: &Variant) {
     let provided = variant.provided.iter();
     let provided = provided.map(|one| format!("{} by {}", one.name, one.by));
     text.block("provided", provided.collect());
+    let taken = variant.overrides.iter().filter_map(|one| {
+        let abi = one.wheel_for?;
+        Some(format!("{} for {abi}", one.name))
+    });
+    let taken: Vec<String> = taken.collect();
+    if !taken.is_empty() {
+        text.block("wheels", taken);
+    }
 }
 
 /// The source distributions that a variant may take, and what `sdists.toml` says of them.

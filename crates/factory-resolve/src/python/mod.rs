@@ -11,6 +11,7 @@ mod inputs;
 mod interpreter;
 mod list_hash;
 mod name;
+mod native;
 mod partition;
 mod pep508;
 mod requests;

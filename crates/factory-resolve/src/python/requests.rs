@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::exclusions::Class;
 use super::inputs::Inputs;
 use super::name::normalized;
+use super::native;
 use super::requirement::Requirement;
 use factory_model::lock::{GitKind, PythonLock};
 use factory_model::nearest::nearest;
@@ -90,7 +91,9 @@ pub(super) fn faults(
                 Some(name) if one.unpinned && pinned.contains(&normalized(name)) => {
                     "`sources.toml` pins it"
                 }
-                None if inputs.variants.variant[*variant].git => "the variant has `git = true`",
+                None if one.all == Some(Class::Git) && inputs.variants.variant[*variant].git => {
+                    "the variant has `git = true`"
+                }
                 _ => continue,
             };
             faults.push(format!(
@@ -99,6 +102,7 @@ pub(super) fn faults(
             ));
         }
     }
+    faults.extend(native::faults(&inputs.variants, &inputs.exclusions, locks));
     for (name, variants) in lacking {
         faults.push(format!(
             "`{}` ({}) is neither locked nor excluded in {}",
@@ -115,6 +119,16 @@ fn wrong_names(inputs: &Inputs, things: &BTreeMap<String, Thing>) -> Vec<String>
     let known = &inputs.variants.variant;
     let mut seen = BTreeSet::new();
     let mut faults = Vec::new();
+    for (variant, definition) in known {
+        for name in definition.from_index.keys() {
+            let is_git = |name: &str| things.get(name).is_some_and(|thing| thing.is_git);
+            if !is_git(name.as_str()) {
+                faults.push(format!(
+                    "`{variant}` takes `{name}` from the index, and no git line has that name"
+                ));
+            }
+        }
+    }
     for one in &inputs.exclusions.exclusion {
         let shown = one.shown();
         for variant in &one.variants {

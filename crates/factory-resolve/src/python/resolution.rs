@@ -77,6 +77,13 @@ pub(super) struct Chosen {
     pub pure: bool,
 }
 
+impl Chosen {
+    /// A wheel that was compiled for a platform.
+    pub(super) fn is_native_wheel(&self) -> bool {
+        self.kind == DistributionKind::Wheel && !self.pure
+    }
+}
+
 #[derive(Deserialize)]
 struct Pylock {
     packages: Vec<PylockPackage>,

@@ -13,12 +13,13 @@ use super::explain::explain;
 use super::inputs::{BUILD_NAME, Goal, Inputs, LayerInput, constraints, layer_inputs};
 use super::interpreter;
 use super::name::PackageName;
-use super::resolution::{Chosen, choose, file_of, parse_annotated};
+use super::native;
+use super::resolution::{Chosen, Node, choose, file_of, parse_annotated};
 use super::sdists::Sdists;
 use super::share::share;
 use super::uv::{Compile, Uv};
 use super::variants::Variant;
-use super::wheel::{ParseWheelError, Target, WheelFilename};
+use super::wheel::{Abi, ParseWheelError, Target, WheelFilename};
 use crate::context::Context;
 use factory_base::error::Explain as _;
 use factory_base::text;
@@ -48,6 +49,11 @@ pub(super) struct Request<'a> {
     pub old: Option<&'a PythonLock>,
 }
 
+/// One file of each project.
+type Files = BTreeMap<PackageName, Chosen>;
+/// Who wants each project.
+type Nodes = BTreeMap<PackageName, Node>;
+
 /// What uv wrote.
 struct Resolved {
     /// The annotated list.
@@ -71,8 +77,9 @@ impl Request<'_> {
         let work = tempfile::tempdir_in(ctx.cache())?;
         ctx.step("Resolving", &format!("{} for {abi}", goal.name));
         let resolved = self.run_uv(work.path(), &python, &layers)?;
-        let (chosen, mut lock) = self
-            .assembled(&layers, &resolved, list_sha256)
+        let (mut chosen, nodes) = self.chosen(&resolved).map_err(|error| error.failure())?;
+        let lost = self.lost(ctx, work.path(), &mut chosen)?;
+        let mut lock = assemble(goal, &layers, &nodes, &chosen, &lost, list_sha256)
             .map_err(|error| error.failure())?;
         if goal.name != BUILD_NAME {
             let (all, list) = (&inputs.layers, &inputs.wheel_files);
@@ -88,23 +95,45 @@ impl Request<'_> {
         Ok(lock)
     }
 
-    /// The lock before files are shared, with the file that was chosen of each project.
-    fn assembled(
-        &self,
-        layers: &[LayerInput<'_>],
-        resolved: &Resolved,
-        list_sha256: Sha256,
-    ) -> Result<(BTreeMap<PackageName, Chosen>, PythonLock), Error> {
+    /// The file that was chosen of each project, and who wants it.
+    fn chosen(&self, resolved: &Resolved) -> Result<(Files, Nodes), Error> {
         let nodes = parse_annotated(&resolved.annotated)?;
-        let target = Target {
-            abi: self.goal.variant.abi,
-            glibc_minor: GLIBC_MINOR,
-        };
-        let (chosen, missing) = choose(&resolved.pylock, target)?;
+        let (chosen, missing) = choose(&resolved.pylock, target(self.goal.variant.abi))?;
         check_files(self.goal, &chosen, &missing, &nodes)?;
         self.inputs.sdists.check(&chosen)?;
-        let lock = assemble(self.goal, layers, &nodes, &chosen, list_sha256)?;
-        Ok((chosen, lock))
+        Ok((chosen, nodes))
+    }
+
+    /// Native code that the same Python with the GIL gets: taken where an override says so. The
+    /// rest is the result.
+    fn lost(&self, ctx: &dyn Context, directory: &Path, chosen: &mut Files) -> Result<Files> {
+        let variant = &self.goal.variant;
+        let Some(abi) = self.goal.compared_with() else {
+            return Ok(BTreeMap::new());
+        };
+        let wanted = native::without_platform(variant, chosen);
+        if wanted.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        fs_err::write(directory.join("pure.txt"), wanted.join("\n") + "\n")?;
+        let version = format!("3.{}", abi.minor);
+        let request = Compile {
+            directory,
+            python: &interpreter::with_gil(ctx, self.uv, abi)?,
+            lists: &["pure.txt".to_owned()],
+            constraints: &[],
+            overrides: "overrides.txt",
+            output: "pylock.gil.toml",
+            format: "pylock.toml",
+            sdists: &[],
+            arguments: &["--no-deps", "--python-version", &version].map(str::to_owned),
+        };
+        let refused = |said: String| explain(self.goal.name, &[], &said, self.inputs, self.old);
+        self.uv.compile(&request)?.map_err(refused)?;
+        let pylock = fs_err::read_to_string(directory.join("pylock.gil.toml"))?;
+        let native = native::native_wheels(&pylock, target(abi));
+        let lost = native.and_then(|native| native::take(variant, chosen, native));
+        Ok(lost.map_err(|error| error.failure())?)
     }
 
     /// Runs uv twice: for the versions and who wants them, then for the files.
@@ -160,6 +189,11 @@ impl Request<'_> {
         }
         arguments
     }
+}
+
+fn target(abi: Abi) -> Target {
+    let glibc_minor = GLIBC_MINOR;
+    Target { abi, glibc_minor }
 }
 
 /// uv's settings that tell it what direct wheels and sdists require, so that it downloads and

@@ -290,6 +290,7 @@ mod tests {
                     schema_version: 1,
                     python: "cp314t".to_owned(),
                     list_sha256: Sha256::of(b""),
+                    compared_with: None,
                     wheel_files_sha256: None,
                     unread: Vec::new(),
                     packages: Vec::new(),
@@ -329,6 +330,7 @@ mod tests {
                 size: Some(1),
                 sha256,
                 url: None,
+                native_elsewhere: None,
                 dependencies: Vec::new(),
                 shared: Vec::new(),
             });

@@ -38,6 +38,7 @@ pub fn check(ctx: &dyn Context, variants: &[String]) -> Result<Checked> {
         let found = read_lock(ctx, goal.name)?;
         checked.add(format!("python/{}", goal.name), found.as_ref(), |lock| {
             lock.list_sha256 == list_sha256(&inputs, &goal)
+                && is_compared(lock, &goal)
                 && lock.wheel_files_sha256 == goal.wheel_files_sha256(&inputs)
         });
     }
@@ -88,7 +89,7 @@ pub fn update(ctx: &dyn Context, options: &Options) -> Result<Vec<VariantUpdate>
                 .any(|package| options.upgrade_packages.contains(&package.name))
         });
         if let Some(lock) = &old {
-            let is_current = lock.list_sha256 == sha256 && is_sealed;
+            let is_current = lock.list_sha256 == sha256 && is_compared(lock, &goal) && is_sealed;
             if is_current && !options.upgrade && !named {
                 let mut new = lock.clone();
                 // The same wheels, of which other files may be shared now.
@@ -123,6 +124,11 @@ pub fn update(ctx: &dyn Context, options: &Options) -> Result<Vec<VariantUpdate>
         });
     }
     Ok(updates)
+}
+
+/// Whether a lock says what native code another interpreter gets.
+fn is_compared(lock: &PythonLock, goal: &Goal<'_>) -> bool {
+    lock.compared_with == goal.compared_with().map(|abi| abi.to_string())
 }
 
 fn require_network(ctx: &dyn Context, goal: &Goal<'_>) -> Result<()> {

@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 
 use super::name::PackageName;
+use super::native;
+use super::requirement::{self, Requirement};
 use super::wheel::Abi;
 use crate::error::Problem;
 use factory_model::cuda::{self, CudaArchitecture};
@@ -46,6 +48,10 @@ pub struct Variant {
     /// Published wheels that stand for the project of the same name.
     #[serde(default)]
     pub direct: BTreeMap<PackageName, Direct>,
+    /// What a variant without git takes from the index for a git line: a requirement by the name
+    /// of the line.
+    #[serde(default)]
+    pub from_index: BTreeMap<PackageName, String>,
     /// Projects that nobody gets, though some require them.
     #[serde(default)]
     pub dropped: Vec<PackageName>,
@@ -95,6 +101,10 @@ pub struct Override {
     /// Tags of its `WHEEL` file, in place of its own.
     #[serde(default)]
     pub tags: Vec<String>,
+    /// The wheel that the same Python with the GIL gets is taken although its tags do not fit:
+    /// its native code is no extension module.
+    #[serde(default)]
+    pub wheel_for: Option<Abi>,
     /// Why.
     pub reason: String,
     /// What would make this needless.
@@ -146,6 +156,10 @@ impl Variants {
                 cuda::check_list(own)
                     .map_err(|error| Problem::Content(format!("variant `{name}`: {error}")))?;
             }
+            check_from_index(variant)
+                .map_err(|error| Problem::Content(format!("variant `{name}`: {error}")))?;
+            check_wheels(variant)
+                .map_err(|error| Problem::Content(format!("variant `{name}`: {error}")))?;
             if let Some(other) = &variant.kernels_of
                 && !variants.variant.contains_key(other)
             {
@@ -156,6 +170,43 @@ impl Variants {
         }
         Ok(variants)
     }
+}
+
+/// Only where the git lines are left out, and only what an index can have.
+fn check_from_index(variant: &Variant) -> Result<(), String> {
+    for (name, text) in &variant.from_index {
+        if variant.git {
+            return Err(format!("from_index has `{name}`, which comes from git"));
+        }
+        match requirement::parse(text) {
+            Ok(Requirement::Index { .. }) => {}
+            Ok(Requirement::Git { .. }) => {
+                return Err(format!("from_index.{name} is a git URL"));
+            }
+            Err((_, reason)) => return Err(format!("from_index.{name}: {reason}")),
+        }
+    }
+    Ok(())
+}
+
+/// A wheel of another ABI is taken for the same Python with the GIL, and says what it fits.
+fn check_wheels(variant: &Variant) -> Result<(), String> {
+    for one in &variant.overrides {
+        let Some(abi) = one.wheel_for else { continue };
+        if native::compared_with(variant) != Some(abi) {
+            return Err(format!(
+                "the override of `{}` takes the wheel for {abi}, which {} is not compared with",
+                one.name, variant.abi
+            ));
+        }
+        if one.tags.is_empty() {
+            return Err(format!(
+                "the override of `{}` takes a wheel for {abi} and gives no `tags` that fit {}",
+                one.name, variant.abi
+            ));
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -191,6 +242,44 @@ mod tests {
         assert_eq!(
             parse(all, "cuda_architectures = []").unwrap_err(),
             "variant `a`: no CUDA architecture is named"
+        );
+    }
+
+    #[test]
+    fn err_from_the_index_and_from_git() {
+        let all = "cuda_architectures = ['8.0']";
+        let parsed = parse(all, "[variant.a.from_index]\nclip = 'clip-anytorch>=2'").unwrap();
+        assert_eq!(parsed.variant["a"].from_index.len(), 1);
+        let bad = "[variant.a.from_index]\nclip = 'clip=>2'";
+        let said = parse(all, bad).unwrap_err();
+        assert!(said.starts_with("variant `a`: from_index.clip: "), "{said}");
+        let text = "schema_version = 1\ndefault = 'a'\nquick = 'a'\ncuda_architectures = ['8.0']\n\
+            [variant.a]\nabi = 'cp314t'\ndescription = 'd'\ngit = true\n\
+            [variant.a.from_index]\nclip = 'clip-anytorch'\n";
+        assert_eq!(
+            Variants::parse(text).unwrap_err().to_string(),
+            "variant `a`: from_index has `clip`, which comes from git"
+        );
+    }
+
+    #[test]
+    fn err_wheels_for_another_abi() {
+        let all = "cuda_architectures = ['8.0']";
+        let entry = |abi: &str, tags: &str| {
+            let own = format!(
+                "[[variant.a.override]]\nname = 'x'\nwheel_for = '{abi}'\ntags = [{tags}]\nreason = 'r'\nlifts = 'l'"
+            );
+            parse(all, &own)
+        };
+        let tag = "'py3-none-manylinux2014_x86_64'";
+        assert!(entry("cp314", tag).is_ok());
+        assert_eq!(
+            entry("cp313", tag).unwrap_err(),
+            "variant `a`: the override of `x` takes the wheel for cp313, which cp314t is not compared with"
+        );
+        assert_eq!(
+            entry("cp314", "").unwrap_err(),
+            "variant `a`: the override of `x` takes a wheel for cp314 and gives no `tags` that fit cp314t"
         );
     }
 
