@@ -3,7 +3,7 @@ let
   compiledOf =
     name: variant:
     builtins.intersectAttrs (builtins.groupBy (package: package.name) (
-      variant.packageLists.ofLayer name
+      builtins.filter (package: package.kind or null != "wheel") (variant.packageLists.ofLayer name)
     )) variant.kernels;
 in
 {
