@@ -43,6 +43,26 @@ let
     );
 in
 {
+  "kernels.theTableOfGpusHasWhatIsCompiled" = {
+    expr =
+      let
+        of =
+          name: module:
+          (architecturesOf name [
+            "8.0"
+            "9.0"
+            "12.0+PTX"
+          ]).${module};
+      in
+      {
+        flash-attn = of "flash-attn" "flash_attn_2_cuda";
+        sageattention = of "sageattention" "_fused";
+        nunchaku = of "nunchaku" "_C";
+      };
+    expected =
+      (builtins.fromTOML (builtins.readFile ../../layers/12-comfyui/checks/gpu-support.toml))
+      .data.compiled;
+  };
   "kernels.flashAttnTakesTheVariantsArchitectures" = {
     expr = architecturesOf "flash-attn" [
       "8.0"

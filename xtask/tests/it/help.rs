@@ -73,7 +73,7 @@ fn ok_documents_are_types() {
 }
 
 /// A file of `docs/` that this program writes.
-fn compare(name: &str, page: &str) {
+pub(crate) fn compare(name: &str, page: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../docs")
         .join(name);

@@ -19,6 +19,7 @@ mod engine;
 mod fetch;
 mod fixture;
 mod git;
+mod gpus;
 mod help;
 mod hosts;
 mod image;
