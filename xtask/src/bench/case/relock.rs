@@ -36,7 +36,10 @@ done
 pub(super) fn run(bench: &Bench<'_>, recorder: &mut Recorder<'_>) -> Result<()> {
     let shell = Shell::new()?;
     let relock = || -> Result<_> {
-        let cmd = bench.xtask(&shell, "update-locks")?.arg("--dry-run");
+        // Without it, lists that are as they were when they were locked are not resolved.
+        let cmd = bench.xtask(&shell, "update-locks")?;
+        // Nothing is written, so a mirror that lags behind does no harm.
+        let cmd = cmd.args(["--dry-run", "--upgrade", "--allow-expired", "forky"]);
         Ok(cmd.args(["--variant", &bench.wishes.variant.name]))
     };
     bench.set_up("indexes, uv and the interpreter are at hand", relock()?)?;
