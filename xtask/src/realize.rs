@@ -10,13 +10,14 @@ use comfy_image::image::Image;
 use crate::alternatives::{self, Instead};
 use crate::cli::{InsteadArgs, VariantArgs};
 use crate::ctx::Ctx;
+use crate::estimate::jobs;
 use crate::exit::from_image;
 use crate::select::{self, Variant};
 use factory_base::fs::Lock;
 use factory_model::layer::LayerName;
 use factory_nix::{
-    BuildOptions, Built, Error, FetchReport, Graph, Nix, Plan, add_root, bring_sources, build_with,
-    roots,
+    BuildOptions, Built, Error, FetchReport, Graph, Nix, Plan, Recorder, add_root, bring_sources,
+    build_with, roots,
 };
 
 /// What to build.
@@ -154,7 +155,14 @@ fn build_missing(
     plan: &Plan,
     selection: &Selection,
 ) -> Result<Result<Done, Error>> {
-    let targets = [plan.layer(&selection.layer)?.image.drv_path.clone()];
+    let target = &plan.layer(&selection.layer)?.image;
+    let targets = [target.drv_path.clone()];
+    let mut recorder = Recorder::begin(
+        &selection.variant.label(),
+        &selection.layer,
+        &target.out_path,
+        jobs(selection.jobs),
+    );
     let specs: Vec<&str> = plan
         .up_to(&selection.layer)
         .iter()
@@ -164,19 +172,22 @@ fn build_missing(
     let graph = Graph::read(nix, &targets)?;
     let owners = graph.layers(&plan.specs());
     let needed = graph.missing(nix, &targets)?;
-    let fetch = if graph.has_source(&needed) {
-        match bring_sources(ctx, nix, &targets)? {
+    recorder.know(&graph, &needed, &owners);
+    let mut fetch = FetchReport::default();
+    if graph.has_source(&needed) {
+        let since = Instant::now();
+        fetch = match bring_sources(ctx, nix, &targets)? {
             Ok(report) => report,
             Err(unreachable) => return Ok(Err(unreachable)),
-        }
-    } else {
-        FetchReport::default()
-    };
+        };
+        recorder.fetched(since, &fetch);
+    }
     ctx.check_interrupted()?;
     let options = BuildOptions {
         jobs: selection.jobs,
         layers: owners,
         arguments: Vec::new(),
+        recorder: Some(recorder),
     };
     let report = build_with(ctx, nix, &targets, &options)?;
     let layers = plan

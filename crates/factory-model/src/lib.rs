@@ -1,5 +1,6 @@
-//! Lists, locks, layers and names: reads text, and nothing else.
+//! Lists, locks, layers, names and records of builds: reads text, and nothing else.
 
+pub mod build_record;
 pub mod cuda;
 pub mod deb822;
 pub mod layer;

@@ -10,9 +10,10 @@ use super::failure::failure;
 use super::log::{Event, parse_line};
 use super::state::State;
 use super::view::View;
-use super::{Context, Nix, Times, name_of};
+use super::{Context, Nix, Recorder, Times, name_of};
 use factory_base::error::Explain as _;
 use factory_base::process;
+use factory_model::build_record::Outcome;
 use factory_model::layer::LayerName;
 
 /// What ends so shortly before a run is interrupted may have been cut off by the same signal.
@@ -47,6 +48,8 @@ pub struct BuildOptions {
     pub layers: BTreeMap<String, LayerName>,
     /// More arguments for `nix`.
     pub arguments: Vec<String>,
+    /// Writes down what happens, for reports.
+    pub recorder: Option<Recorder>,
 }
 
 /// Realizes derivations; a live view on a terminal, plain lines elsewhere.
@@ -111,6 +114,14 @@ pub fn build_with(
     let ((status, text), _) = outcome?;
     let built = built(&state, start);
     Times::record(ctx, &measured(&state, interrupted_at))?;
+    if let Some(recorder) = &options.recorder {
+        let outcome = match (status.success(), interrupted_at) {
+            (true, _) => Outcome::Done,
+            (false, Some(_)) => Outcome::Interrupted,
+            (false, None) => Outcome::Failed,
+        };
+        recorder.finish(ctx, &state, &options.layers, outcome)?;
+    }
     if status.success() {
         return Ok(BuildReport { built });
     }
