@@ -19,6 +19,7 @@ pub struct Ui {
     color: bool,
     live: bool,
     can_ask: bool,
+    draws: bool,
     bars: MultiProgress,
 }
 
@@ -40,6 +41,7 @@ impl Ui {
             color: terminal && !no_color,
             live,
             can_ask: terminal && std::io::stdin().is_terminal() && !ci && !quiet,
+            draws: std::io::stdout().is_terminal() && !plain,
             bars: MultiProgress::with_draw_target(target),
         }
     }
@@ -87,6 +89,11 @@ impl Ui {
         }
         self.raw("");
         Ok(None)
+    }
+
+    /// Whether results may be drawn: somebody looks at them. Programs get plain columns.
+    pub fn draws(&self) -> bool {
+        self.draws
     }
 
     /// A status line on stderr; silenced by `--quiet`.

@@ -1,5 +1,6 @@
 //! `status`: which layers are built, and what the others would cost. Changes nothing.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use anyhow::Result;
@@ -23,6 +24,8 @@ struct Row {
     /// What building it and the layers below would take.
     estimate: Estimate,
     n_sources: usize,
+    /// Of its own derivations, from 0 to 1.
+    share_built: f64,
 }
 
 pub(super) fn run(ctx: &Ctx, args: &StatusArgs) -> Result<()> {
@@ -49,6 +52,7 @@ pub(super) fn run(ctx: &Ctx, args: &StatusArgs) -> Result<()> {
     };
     let missing = graph.missing(&nix, &to_build)?;
     let times = Times::read(ctx)?;
+    let shares = shares(&graph, &missing, &graph.layers(&plan.specs()));
 
     let mut rows = Vec::new();
     for layer in &plan.layers {
@@ -69,9 +73,33 @@ pub(super) fn run(ctx: &Ctx, args: &StatusArgs) -> Result<()> {
                 .iter()
                 .filter(|drv| graph.get(drv).is_some_and(|node| node.is_fixed))
                 .count(),
+            share_built: match is_built {
+                true => 1.0,
+                false => shares.get(&layer.name).copied().unwrap_or(0.0),
+            },
         });
     }
     print(ctx, variant, plan.reference, rows)
+}
+
+/// How much of each layer is built that is not built yet, from 0 to 1.
+fn shares(
+    graph: &Graph,
+    missing: &BTreeSet<String>,
+    owners: &BTreeMap<String, LayerName>,
+) -> BTreeMap<LayerName, f64> {
+    let mut counts: BTreeMap<&LayerName, (usize, usize)> = BTreeMap::new();
+    for (drv_path, layer) in owners {
+        if graph.get(drv_path).is_some_and(|node| !node.is_fixed) {
+            let (n_built, n_all) = counts.entry(layer).or_default();
+            *n_built += usize::from(!missing.contains(drv_path));
+            *n_all += 1;
+        }
+    }
+    let counts = counts.into_iter();
+    let shares =
+        counts.map(|(layer, (n_built, n_all))| (layer.clone(), n_built as f64 / n_all as f64));
+    shares.collect()
 }
 
 fn print(ctx: &Ctx, variant: String, reference: String, rows: Vec<Row>) -> Result<()> {
@@ -87,6 +115,7 @@ fn print(ctx: &Ctx, variant: String, reference: String, rows: Vec<Row>) -> Resul
             },
             n_packages: row.spec.as_ref().map(|spec| spec.n_packages),
             size_bytes,
+            share_built: row.share_built,
             cumulative_bytes: sum,
             n_missing_sources: row.n_sources,
             estimate: row.estimate,
@@ -105,17 +134,54 @@ fn print(ctx: &Ctx, variant: String, reference: String, rows: Vec<Row>) -> Resul
     } = &status;
     ctx.ui
         .data(format!("variant {variant}, image {reference}\n"))?;
-    let head = [
-        "layer",
-        "state",
-        "packages",
-        "size",
-        "sum",
-        "still to do up to here",
-    ];
-    let table: Vec<Vec<String>> = status.layers.iter().map(cells).collect();
-    ctx.ui.data(text::table(&head, &table, &[2, 3, 4]))?;
+    let most = status.layers.iter().filter_map(|layer| layer.size_bytes);
+    let most = most.max().unwrap_or(0);
+    let mut head = vec!["layer", "state", "packages", "size"];
+    // A column of its own, which only somebody who looks gets.
+    if ctx.ui.draws() {
+        head.push("size, or share built");
+    }
+    head.extend(["sum", "still to do up to here"]);
+    let rows = status.layers.iter().map(|layer| {
+        let mut row = cells(layer);
+        if ctx.ui.draws() {
+            row.insert(4, bar(layer, most));
+        }
+        row
+    });
+    let rows: Vec<Vec<String>> = rows.collect();
+    ctx.ui
+        .data(text::table(&head, &rows, &[2, 3, head.len() - 2]))?;
     Ok(())
+}
+
+/// Characters of a bar.
+const WIDTH: usize = 24;
+
+/// The size of a layer beside the largest one; of what is not built, how much of it is.
+fn bar(layer: &LayerStatus, most: u64) -> String {
+    match layer.size_bytes {
+        Some(0) => String::new(),
+        Some(size_bytes) => solid(size_bytes as f64 / most.max(1) as f64),
+        None => {
+            let n_built = (layer.share_built * WIDTH as f64) as usize;
+            let rest = "·".repeat(WIDTH.saturating_sub(n_built));
+            format!(
+                "{}{rest} {:.0} %",
+                "▒".repeat(n_built),
+                layer.share_built * 100.0
+            )
+        }
+    }
+}
+
+/// A bar as long as a share of its whole length, to an eighth of a character.
+fn solid(share: f64) -> String {
+    const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
+    let eighths = (share * (WIDTH * 8) as f64).round() as usize;
+    // What is there is seen.
+    let eighths = eighths.clamp(1, WIDTH * 8);
+    "█".repeat(eighths / 8) + EIGHTHS[eighths % 8]
 }
 
 fn cells(layer: &LayerStatus) -> Vec<String> {
@@ -136,4 +202,40 @@ fn cells(layer: &LayerStatus) -> Vec<String> {
         text::bytes(layer.cumulative_bytes),
         to_do,
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layer(size_bytes: Option<u64>, share_built: f64) -> LayerStatus {
+        LayerStatus {
+            name: "05-pak3".to_owned(),
+            state: State::Missing,
+            n_packages: None,
+            size_bytes,
+            share_built,
+            cumulative_bytes: 0,
+            n_missing_sources: 0,
+            estimate: Estimate::default(),
+        }
+    }
+
+    #[test]
+    fn ok_bars() {
+        let built = [4000, 2000, 1990, 1, 0].map(|size| bar(&layer(Some(size), 1.0), 4000));
+        insta::assert_snapshot!(built.join("\n"), @r"
+        ████████████████████████
+        ████████████
+        ███████████▉
+        ▏
+
+        ");
+        let missing = [0.0, 0.5, 0.99].map(|share| bar(&layer(None, share), 4000));
+        insta::assert_snapshot!(missing.join("\n"), @r"
+        ························ 0 %
+        ▒▒▒▒▒▒▒▒▒▒▒▒············ 50 %
+        ▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒· 99 %
+        ");
+    }
 }

@@ -159,6 +159,9 @@ pub struct LayerStatus {
     pub n_packages: Option<u64>,
     /// Its bytes, once it is built.
     pub size_bytes: Option<u64>,
+    /// Of the derivations that it needs and no lower layer does, how many are built: from 0 to
+    /// 1, which every layer has that is built.
+    pub share_built: f64,
     /// Bytes of the built layers up to this one.
     pub cumulative_bytes: u64,
     /// Sources that are missing up to this layer.
