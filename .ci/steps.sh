@@ -82,6 +82,9 @@ skopeo skopeo
 unshare util-linux
 xz xz-utils
 LIST
+    # Pages are tested in any Chromium. A package of it comes without fonts.
+    command -v chromium google-chrome >/dev/null || missing+=(chromium)
+    [[ -n $(fc-list 2>/dev/null) ]] || missing+=(fonts-dejavu-core)
     python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
     python3 -c 'import pip' 2>/dev/null || missing+=(python3-pip)
     if ((${#missing[@]})); then

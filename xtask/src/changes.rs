@@ -124,7 +124,7 @@ fn blob(change: &BlobChange) -> Vec<String> {
 }
 
 /// Why a blob is another one, as far as it is known.
-fn why(change: &BlobChange) -> String {
+pub(crate) fn why(change: &BlobChange) -> String {
     let mut reasons: Vec<String> = Vec::new();
     let sign = |package: &PackageChange| match package {
         PackageChange::Added { .. } => "+",
@@ -195,7 +195,8 @@ fn size(state: &FileState) -> String {
     }
 }
 
-fn shown(state: &FileState) -> String {
+/// What a path is, in words, without its size.
+pub(crate) fn shown(state: &FileState) -> String {
     match state {
         FileState::File { mode, .. } => mode.clone(),
         FileState::Directory { mode } => format!("directory {mode}"),

@@ -273,6 +273,21 @@ pub enum Command {
     /// Example: `cargo xtask diff ghcr.io/me/comfyui-boot:latest slim`
     #[command(verbatim_doc_comment)]
     Diff(DiffArgs),
+    /// Draw an image and its build as a page for the browser
+    ///
+    /// One HTML file that asks for nothing outside itself: a treemap of layers, packages and
+    /// files; the timeline of the last build of it, with what was reused, what waited and the
+    /// chain of builds that determined the end; what changed since another image; what `verify`
+    /// found; measured cases of `bench/` beside those of others. Each chart has a table.
+    ///
+    /// IMAGE and `--against` are what `diff` takes. Only images whose trees are in the store
+    /// are drawn down to their files; others down to their blobs. Builds nothing. The path of
+    /// the file is printed; with `--json` the data are, and a file is written only where
+    /// `--output` names one.
+    ///
+    /// Example: `cargo xtask report slim --against ghcr.io/OWNER/comfyui-boot:TAG --open`
+    #[command(verbatim_doc_comment)]
+    Report(ReportArgs),
     /// Keep what took long to build in a directory
     ///
     /// For machines that start bare, as those of a CI service: `save` copies the trees whose
@@ -589,6 +604,26 @@ pub struct DiffArgs {
     /// Exit with 1 if the images differ
     #[arg(long)]
     pub exit_code: bool,
+}
+
+/// Arguments of `report`.
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// The image [default: what was built here last]
+    #[arg(value_name = "IMAGE")]
+    pub image: Option<String>,
+    /// Draw what changed since this image
+    #[arg(long, value_name = "IMAGE")]
+    pub against: Option<String>,
+    /// Report of `verify` [default: the last one about this image, or about its layer]
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+    /// File to write, or the directory for it [default: NAME-TAG.report.html, here]
+    #[arg(long, value_name = "PATH")]
+    pub output: Option<PathBuf>,
+    /// Open it in the browser
+    #[arg(long)]
+    pub open: bool,
 }
 
 /// Where `carry` keeps things.

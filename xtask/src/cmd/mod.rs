@@ -13,6 +13,7 @@ mod inspect;
 mod load;
 mod plan;
 mod push;
+mod report;
 mod run;
 mod sbom;
 mod serve;
@@ -41,6 +42,7 @@ pub fn run(ctx: &Ctx, command: Command) -> Result<()> {
         Command::Push(args) => push::run(ctx, &args),
         Command::Run(args) => run::run(ctx, &args),
         Command::Inspect(args) => inspect::run(ctx, &args),
+        Command::Report(args) => report::run(ctx, &args),
         Command::Sbom(args) => sbom::run(ctx, &args),
         Command::Serve(args) => serve::run(ctx, &args),
         Command::Stream(args) => stream::run(ctx, &args),

@@ -11,6 +11,7 @@ use crate::document::{self, ListedCheck, ListedChecks};
 use crate::loading;
 use crate::realize;
 use crate::select::{self, Variant};
+use crate::verified;
 use factory_base::error::{self, Explain as _};
 use factory_base::text;
 use factory_model::layer::{LAST, LayerName};
@@ -158,6 +159,10 @@ fn as_built(
 
 /// Writes the report in every form that was asked for.
 fn finish(ctx: &Ctx, args: &VerifyArgs, report: &Report) -> Result<()> {
+    // What was checked in part, or is not known to be what was built, says little of an image.
+    if args.checks.is_empty() && report.image.as_ref().is_some_and(|image| image.is_as_built) {
+        verified::keep(ctx, report)?;
+    }
     if let Some(path) = &args.report {
         write(ctx, path, &document::pretty(report)?)?;
     }

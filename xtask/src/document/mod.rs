@@ -46,6 +46,16 @@ impl Document for factory_verify::report::Report {
     const SCHEMA_VERSION: u32 = 2;
 }
 
+impl Document for factory_report::Report {
+    const NAME: &'static str = "report";
+}
+
+/// Not printed: the file of a build in the cache, which `report` reads.
+impl Document for factory_model::build_record::BuildRecord {
+    const NAME: &'static str = "build-record";
+    const SCHEMA_VERSION: u32 = factory_model::schema::VERSION;
+}
+
 /// A document with its version, which comes first.
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -111,6 +121,8 @@ pub fn schemas() -> std::collections::BTreeMap<&'static str, serde_json::Value> 
         schema::<WouldFetch>(),
         schema::<factory_bench::Earlier>(),
         schema::<factory_bench::Measured>(),
+        schema::<factory_model::build_record::BuildRecord>(),
+        schema::<factory_report::Report>(),
         schema::<factory_verify::report::Report>(),
     ]
     .into()

@@ -26,6 +26,8 @@ pub(crate) struct Operand<'c> {
     /// As people know it.
     pub(crate) name: String,
     pub(crate) view: View,
+    /// Variant and layer, where it is what was built here last.
+    pub(crate) built: Option<Built>,
     bytes: Bytes<'c>,
 }
 
@@ -61,7 +63,11 @@ impl<'c> Operand<'c> {
             Place::Built { variant, layer } => {
                 let built = Built::find(ctx, variant.as_deref(), &layer)?;
                 let stored = built.read(ctx)?.ok_or_else(|| built.missing(word))?;
-                Self::in_store(ctx, format!("{built} (built here)"), stored)
+                let operand = Self::in_store(ctx, format!("{built} (built here)"), stored)?;
+                Ok(Self {
+                    built: Some(built),
+                    ..operand
+                })
             }
         }
     }
@@ -74,6 +80,7 @@ impl<'c> Operand<'c> {
             ctx,
             name,
             view,
+            built: None,
             bytes,
         })
     }
@@ -96,6 +103,7 @@ impl<'c> Operand<'c> {
             ctx,
             name: word.to_owned(),
             view,
+            built: None,
             bytes: Bytes::Registry(Box::new(registry)),
         })
     }
@@ -110,6 +118,7 @@ impl<'c> Operand<'c> {
             ctx,
             name: word.to_owned(),
             view,
+            built: None,
             bytes: Bytes::Layout(directory),
         })
     }

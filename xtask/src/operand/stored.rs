@@ -80,8 +80,10 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 /// The last image of a variant and a layer that was built here, or would be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Built {
-    label: String,
-    layer: String,
+    /// The variant, with what was left out and added.
+    pub(crate) label: String,
+    /// As in `05-pak3`.
+    pub(crate) layer: String,
     link: PathBuf,
 }
 
@@ -93,6 +95,38 @@ impl Built {
             layer: layer.to_owned(),
             link: roots(ctx).join(label).join(layer),
         }
+    }
+
+    /// The one that was built last of all; `None` where nothing was.
+    ///
+    /// # Errors
+    /// A directory cannot be listed.
+    pub(crate) fn newest(ctx: &Ctx) -> Result<Option<Self>> {
+        let layers = select::layers(ctx)?;
+        let mut newest: Option<(std::time::SystemTime, Self)> = None;
+        if !roots(ctx).is_dir() {
+            return Ok(None);
+        }
+        for variant in fs_err::read_dir(roots(ctx))? {
+            let label = variant?.file_name().to_string_lossy().into_owned();
+            for layer in &layers {
+                let built = Self::new(ctx, &label, &layer.to_string());
+                let Ok(since) =
+                    fs_err::symlink_metadata(&built.link).and_then(|metadata| metadata.modified())
+                else {
+                    continue;
+                };
+                if newest.as_ref().is_none_or(|(known, _)| *known <= since) {
+                    newest = Some((since, built));
+                }
+            }
+        }
+        Ok(newest.map(|(_, built)| built))
+    }
+
+    /// The store path of its description; `None` when it is not there.
+    pub(crate) fn target(&self) -> Option<PathBuf> {
+        fs_err::read_link(&self.link).ok()
     }
 
     pub(super) fn find(ctx: &Ctx, variant: Option<&str>, layer: &str) -> Result<Self> {

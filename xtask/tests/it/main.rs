@@ -8,6 +8,7 @@
 mod alternatives;
 mod bench;
 mod broken_images;
+mod browser;
 mod build;
 mod byte_code;
 mod carry;
@@ -36,6 +37,7 @@ mod pull;
 mod push;
 mod record;
 mod registries;
+mod report;
 mod run;
 mod sbom;
 mod serve;
