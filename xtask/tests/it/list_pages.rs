@@ -5,8 +5,16 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Below these, keys are names that people choose.
-const MAPS: [&str; 8] = [
-    "direct", "files", "git", "root", "sdist", "tarball", "variant", "weights",
+const MAPS: [&str; 9] = [
+    "direct",
+    "files",
+    "from_index",
+    "git",
+    "root",
+    "sdist",
+    "tarball",
+    "variant",
+    "weights",
 ];
 
 fn lists() -> PathBuf {
