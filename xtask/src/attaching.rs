@@ -17,6 +17,7 @@ use factory_base::error::{Explain as _, Failure};
 use factory_model::lock::Sha256;
 use factory_origin::provenance::{Parameters, Provenance};
 use factory_origin::{Attachment, AttachmentKind as Kind, PrivateKey, cyclonedx, spdx};
+use oci_registry::serve::Images;
 use oci_registry::{NewArtifact, Registry};
 
 /// Locks of the Python packages; an image has one of them.
@@ -146,12 +147,7 @@ pub(crate) fn attach(
     let listed = registry.referrers(&manifest)?;
     let (mut new, mut attached) = (Vec::new(), Vec::new());
     for attachment in &attachments {
-        let artifact = NewArtifact {
-            artifact_type: attachment.artifact_type,
-            media_type: attachment.media_type,
-            annotations: &attachment.annotations,
-            content: &attachment.content,
-        };
+        let artifact = artifact(attachment);
         let digest = Digest::of(artifact.manifest(&manifest, size_bytes).as_bytes()).to_string();
         let known = listed.iter().find(|one| {
             let annotations = one.annotations.as_ref();
@@ -176,6 +172,32 @@ pub(crate) fn attach(
         ctx.ui.step("Attached", words.join(", "));
     }
     Ok(attached)
+}
+
+/// Adds documents about an image to what is served, and with a key its signature.
+///
+/// # Errors
+/// A document cannot be signed.
+pub(crate) fn add(
+    images: &mut Images,
+    repository: &str,
+    subject: &Digest,
+    documents: Documents,
+    key: Option<&PrivateKey>,
+) -> Result<()> {
+    for attachment in attachments(&subject.hex(), documents, key)? {
+        images.attach(repository, subject, &artifact(&attachment));
+    }
+    Ok(())
+}
+
+fn artifact(attachment: &Attachment) -> NewArtifact<'_> {
+    NewArtifact {
+        artifact_type: attachment.artifact_type,
+        media_type: attachment.media_type,
+        annotations: &attachment.annotations,
+        content: &attachment.content,
+    }
 }
 
 fn attachments(

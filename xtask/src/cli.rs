@@ -173,6 +173,8 @@ pub enum Command {
     /// the store. Nothing but the named images can be read. A range into the middle of a blob
     /// is read from the blob's start.
     ///
+    /// What a push would attach is served, too, signed if there is a key.
+    ///
     /// Example: `cargo xtask serve --listen 0.0.0.0:5000 --tls cert.pem key.pem --auth users`
     #[command(verbatim_doc_comment)]
     Serve(ServeArgs),
@@ -670,6 +672,17 @@ pub struct ServeArgs {
     /// Ask for a login of this file, as `htpasswd -B` writes it
     #[arg(long, value_name = "FILE")]
     pub auth: Option<PathBuf>,
+    /// Sign the images and all that is attached with this key of ECDSA over P-256, PEM
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "XTASK_SIGN_KEY",
+        hide_env_values = true
+    )]
+    pub sign_key: Option<PathBuf>,
+    /// Attach neither lists of everything in the images nor their provenance
+    #[arg(long)]
+    pub bare: bool,
 }
 
 /// Arguments of `inspect`.

@@ -10,18 +10,20 @@ use serde_json::json;
 use ureq::Body;
 use ureq::http::{Response, StatusCode, header};
 
-use factory_fetch::retry::pause;
+use factory_fetch::retry::Stop;
 
 use super::registry::{INDEX, MANIFEST, MOST_MANIFEST_BYTES, Registry};
 
 /// The config of an artifact that has none.
-const EMPTY: &[u8] = b"{}";
+pub(crate) const EMPTY: &[u8] = b"{}";
 /// Media type of [`EMPTY`].
 const EMPTY_TYPE: &str = "application/vnd.oci.empty.v1+json";
 /// So many pages of a list are read; each may be [`MOST_MANIFEST_BYTES`].
 const MOST_PAGES: usize = 16;
-/// So many times a blob may be unknown that was just sent.
-const MOST_UNKNOWN: u32 = 3;
+
+/// The code of an error about a manifest whose blob the registry does not have; `BLOB_UNKNOWN` and
+/// `MANIFEST_BLOB_UNKNOWN` are both in use ("Error Codes").
+const BLOB_UNKNOWN: &str = "BLOB_UNKNOWN";
 
 /// What is to be attached: one blob with a type.
 #[derive(Debug, Clone, Copy)]
@@ -77,6 +79,18 @@ impl NewArtifact<'_> {
             manifest["annotations"] = json!(self.annotations);
         }
         manifest.to_string()
+    }
+
+    /// Its entry in a list, when this is its manifest.
+    pub(crate) fn referrer(&self, manifest: &str) -> Referrer {
+        let annotations = (!self.annotations.is_empty()).then_some(self.annotations);
+        Referrer {
+            media_type: MANIFEST.to_owned(),
+            digest: Digest::of(manifest.as_bytes()).to_string(),
+            size: manifest.len() as u64,
+            artifact_type: Some(self.artifact_type.to_owned()),
+            annotations: annotations.cloned(),
+        }
     }
 }
 
@@ -150,15 +164,7 @@ impl Registry<'_> {
             let digest = Digest::of(manifest.as_bytes());
             let response = self.put_artifact(&digest, &manifest)?;
             if response.headers().get("oci-subject").is_none() {
-                let annotations =
-                    (!artifact.annotations.is_empty()).then_some(artifact.annotations);
-                unlisted.push(json!(Referrer {
-                    media_type: MANIFEST.to_owned(),
-                    digest: digest.to_string(),
-                    size: manifest.len() as u64,
-                    artifact_type: Some(artifact.artifact_type.to_owned()),
-                    annotations: annotations.cloned(),
-                }));
+                unlisted.push(json!(artifact.referrer(&manifest)));
             }
             digests.push(digest);
         }
@@ -171,16 +177,12 @@ impl Registry<'_> {
     /// Sends the manifest of an artifact. While another client sends the same blob, Debian's
     /// registry has it for a moment not, or only its beginning, and says that it is unknown.
     fn put_artifact(&self, digest: &Digest, manifest: &str) -> Result<Response<Body>> {
-        let mut n_failures = 0;
-        loop {
-            match self.put_manifest(&digest.to_string(), MANIFEST, manifest) {
-                Err(_) if n_failures < MOST_UNKNOWN => {
-                    n_failures += 1;
-                    pause(self.run, n_failures, None)?;
-                }
-                ended => return ended,
+        self.put_manifest_where(&digest.to_string(), MANIFEST, manifest, &|mut stop| {
+            if let Stop::Request(failure) = &mut stop {
+                failure.transient |= failure.message.contains(BLOB_UNKNOWN);
             }
-        }
+            stop
+        })
     }
 }
 

@@ -203,6 +203,17 @@ impl<'a> Registry<'a> {
         media_type: &str,
         json: &str,
     ) -> Result<Response<Body>> {
+        self.put_manifest_where(reference, media_type, json, &|stop| stop)
+    }
+
+    /// Sends a manifest; `judge` says of a failure whether it may go by.
+    pub(super) fn put_manifest_where(
+        &self,
+        reference: &str,
+        media_type: &str,
+        json: &str,
+        judge: &dyn Fn(Stop) -> Stop,
+    ) -> Result<Response<Body>> {
         let url = self.url(&format!("manifests/{reference}"))?;
         let content_type = [(header::CONTENT_TYPE, media_type)];
         self.retry(&|| {
@@ -211,7 +222,7 @@ impl<'a> Registry<'a> {
             let response = self
                 .session
                 .send("PUT", &url, &content_type, Some(content))?;
-            expect(response, StatusCode::CREATED)
+            expect(response, StatusCode::CREATED).map_err(judge)
         })
         .with_context(|| format!("cannot push manifest `{reference}` to `{}`", self.name))
     }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use anyhow::Result;
 use comfy_image::Digest;
 
+use crate::attaching::{self, About};
 use crate::cli::ServeArgs;
 use crate::ctx::Ctx;
 use crate::document::{self, ServedImage, Serving};
@@ -29,6 +30,8 @@ pub(super) fn run(ctx: &Ctx, args: &ServeArgs) -> Result<()> {
     if let Some(warning) = warning(args) {
         ctx.ui.warn(warning);
     }
+    let key = args.sign_key.as_deref().map(attaching::read_key);
+    let key = key.transpose()?;
     let host = host(server.address())?;
     let mut images = Images::default();
     let mut served = Vec::new();
@@ -38,6 +41,16 @@ pub(super) fn run(ctx: &Ctx, args: &ServeArgs) -> Result<()> {
         let (image, store_root) = (&realized.image, realized.nix.store_root());
         let (repository, tag) = (image.reference.repository(), image.reference.tag());
         images.add(repository, tag, image, store_root)?;
+        let about = About {
+            realized: &realized,
+            compression: None,
+            report: None,
+            builder: None,
+            is_bare: args.bare,
+        };
+        let documents = about.documents(ctx)?;
+        let subject = image.manifest.digest;
+        attaching::add(&mut images, repository, &subject, documents, key.as_ref())?;
         served.push(ServedImage {
             reference: format!("{host}/{repository}:{tag}"),
             manifest_digest: image.manifest.digest.to_string(),

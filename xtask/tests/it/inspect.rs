@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::fixture::Ran;
 use crate::origin::{Fixture, SIGNED, openssl};
+use crate::serve::Serving;
 use crate::support::Sandbox;
 
 const REPORT: &str = r#"{"date": "2026-11-22T20:00:00Z", "gpu": {"devices": [{"name": "H200"}]},
@@ -109,6 +110,36 @@ fn shows_the_same_to_people(fixture: &Fixture) {
     ] {
         assert!(text.contains(part), "{part}:\n{text}");
     }
+}
+
+#[test]
+fn ok_what_is_served_is_what_is_pushed() {
+    let Some(fixture) = Fixture::new() else {
+        return;
+    };
+    let private = fixture.private("sign");
+    let private = private.to_str().unwrap();
+    let key = fixture.file("sign.pub");
+    let arguments = ["2", "--sign-key", private];
+    let mut serving = Serving::start_with_origin(&fixture.checkout, &arguments, 1);
+    let reference = serving.references[0].clone();
+    let inspect = ["inspect", &reference, "--json", "--key"];
+    let inspected = fixture
+        .checkout
+        .run(&[&inspect[..], &[key.to_str().unwrap()]].concat());
+    serving.interrupt();
+    let served = inspected.ok().json();
+    assert_eq!(words(&served, "kind"), SIGNED);
+    assert_eq!(words(&served, "signed"), ["by-key"; 4]);
+    assert_eq!(served["contents"]["n_packages"], 2);
+
+    // Blobs are not compressed there, so the manifest that is signed is not that of a push of
+    // compressed ones.
+    fixture.push(&["--sign-key", private, "--compression", "none"]);
+    let pushed = with_key(&fixture, "sign", &["--json"]).ok().json();
+    assert_eq!(served["manifest_digest"], pushed["manifest_digest"]);
+    assert_eq!(served["contents"], pushed["contents"]);
+    assert_eq!(served["provenance"], pushed["provenance"]);
 }
 
 #[test]

@@ -19,7 +19,17 @@ pub(crate) struct Serving {
 }
 
 impl Serving {
+    /// Images and nothing about them.
     pub(crate) fn start(checkout: &Checkout, arguments: &[&str], n_images: usize) -> Self {
+        let arguments = [&["--bare"], arguments].concat();
+        Self::start_with_origin(checkout, &arguments, n_images)
+    }
+
+    pub(crate) fn start_with_origin(
+        checkout: &Checkout,
+        arguments: &[&str],
+        n_images: usize,
+    ) -> Self {
         let mut child = checkout
             .command(&["serve", "--listen", "127.0.0.1:0"])
             .args(arguments)

@@ -7,6 +7,7 @@ use super::head::Head;
 use super::images::{Document, Images, Repository, Stored};
 use super::range::{self, Part};
 use super::route::{self, Problem, Reference, Route, Wanted};
+use crate::referrers::Referrer;
 
 /// The most tags of one answer; a client that wants more follows the `Link`.
 const N_TAGS: usize = 1000;
@@ -81,12 +82,12 @@ pub(super) fn answer(images: &Images, head: &Head) -> Answer {
     };
     match route {
         Route::Version => Answer::ok("application/json", b"{}".to_vec()),
-        Route::Manifest { name, reference } => with(images, &name, |repository| {
-            manifest(images, repository, &reference)
-        }),
-        Route::Blob { name, digest } => with(images, &name, |repository| {
-            blob(images, repository, digest, head)
-        }),
+        Route::Manifest { name, reference } => {
+            with(images, &name, |repository| manifest(repository, &reference))
+        }
+        Route::Blob { name, digest } => {
+            with(images, &name, |repository| blob(repository, digest, head))
+        }
         Route::Tags { name, n, last } => with(images, &name, |repository| {
             tags(repository, &name, n, last.as_deref())
         }),
@@ -95,7 +96,7 @@ pub(super) fn answer(images: &Images, head: &Head) -> Answer {
             subject,
             artifact_type,
         } => with(images, &name, |repository| {
-            referrers(images, repository, subject, artifact_type.as_deref())
+            referrers(repository, subject, artifact_type.as_deref())
         }),
     }
 }
@@ -118,22 +119,22 @@ fn with(images: &Images, name: &str, found: impl FnOnce(&Repository) -> Answer) 
     }
 }
 
-fn manifest(images: &Images, repository: &Repository, reference: &Reference) -> Answer {
+fn manifest(repository: &Repository, reference: &Reference) -> Answer {
     let digest = match reference {
         Reference::Tag(tag) => repository.tags.get(tag).copied(),
         Reference::Digest(digest) => *digest,
     };
-    let found = digest.and_then(|digest| Some((digest, images.manifest(repository, &digest)?)));
+    let found = digest.and_then(|digest| Some((digest, repository.manifest(&digest)?)));
     let Some((digest, Document { media_type, bytes })) = found else {
         return Answer::error(404, "MANIFEST_UNKNOWN", "no such manifest");
     };
-    Answer::ok(&media_type, bytes)
+    Answer::ok(media_type, bytes.clone())
         .header("Docker-Content-Digest", digest.to_string())
         .header("ETag", etag(&digest))
 }
 
-fn blob(images: &Images, repository: &Repository, digest: Wanted, head: &Head) -> Answer {
-    let found = digest.and_then(|digest| Some((digest, images.blob(repository, &digest)?)));
+fn blob(repository: &Repository, digest: Wanted, head: &Head) -> Answer {
+    let found = digest.and_then(|digest| Some((digest, repository.blob(&digest)?)));
     let Some((digest, stored)) = found else {
         return Answer::error(404, "BLOB_UNKNOWN", "no such blob");
     };
@@ -165,7 +166,7 @@ fn blob(images: &Images, repository: &Repository, digest: Wanted, head: &Head) -
         ],
         body: Body::Blob {
             digest,
-            stored,
+            stored: stored.clone(),
             from,
             to,
         },
@@ -198,21 +199,12 @@ fn tags(repository: &Repository, name: &str, n: Option<usize>, last: Option<&str
     }
 }
 
-fn referrers(
-    images: &Images,
-    repository: &Repository,
-    subject: Wanted,
-    artifact_type: Option<&str>,
-) -> Answer {
-    let mut artifacts =
-        subject.map_or_else(Vec::new, |subject| images.referrers(repository, &subject));
-    if let Some(wanted) = artifact_type {
-        artifacts.retain(|artifact| artifact.artifact_type == wanted);
-    }
-    let manifests: Vec<_> = artifacts
-        .iter()
-        .map(super::referrers::Artifact::descriptor)
-        .collect();
+fn referrers(repository: &Repository, subject: Wanted, artifact_type: Option<&str>) -> Answer {
+    let all = subject.map_or(&[][..], |subject| repository.referrers(&subject));
+    let is_wanted = |one: &&Referrer| {
+        artifact_type.is_none_or(|wanted| one.artifact_type.as_deref() == Some(wanted))
+    };
+    let manifests: Vec<&Referrer> = all.iter().filter(is_wanted).collect();
     let index = json!({"schemaVersion": 2, "mediaType": oci::INDEX, "manifests": manifests});
     let answer = Answer::ok(oci::INDEX, index.to_string().into_bytes());
     match artifact_type {

@@ -11,17 +11,17 @@ use comfy_image::stream::Plan;
 use comfy_image::{Digest, LayerName, oci};
 use serde_json::{Value, json};
 
-use super::referrers::{Artifact, NoReferrers, Referrers};
 use super::route;
 use crate::error::Error;
+use crate::referrers::{EMPTY, NewArtifact, Referrer};
 use factory_base::error::Explain as _;
 
 /// The images that are served, and nothing else is.
+#[derive(Default)]
 pub struct Images {
     repositories: BTreeMap<String, Repository>,
     /// By spec: images share layers.
     layers: BTreeMap<PathBuf, Arc<Layer>>,
-    referrers: Box<dyn Referrers>,
 }
 
 /// What one name stands for. A blob of one repository is not in another.
@@ -30,6 +30,8 @@ pub(super) struct Repository {
     pub(super) tags: BTreeMap<String, Digest>,
     manifests: BTreeMap<Digest, Document>,
     blobs: BTreeMap<Digest, Stored>,
+    /// The artifacts about each manifest.
+    referrers: BTreeMap<Digest, Vec<Referrer>>,
 }
 
 /// A manifest.
@@ -42,7 +44,7 @@ pub(super) struct Document {
 /// Where the bytes of a blob are.
 #[derive(Clone)]
 pub(super) enum Stored {
-    Memory(Vec<u8>),
+    Memory(Arc<[u8]>),
     Trees(TreeBlob),
 }
 
@@ -66,16 +68,6 @@ pub(super) struct Opened<'b> {
     plan: Arc<Plan>,
     number: usize,
     blob: &'b Blob,
-}
-
-impl Default for Images {
-    fn default() -> Self {
-        Self {
-            repositories: BTreeMap::new(),
-            layers: BTreeMap::new(),
-            referrers: Box::new(NoReferrers),
-        }
-    }
 }
 
 impl Images {
@@ -111,7 +103,7 @@ impl Images {
         for tree in blobs {
             names.blobs.insert(tree.blob().diff_id, Stored::Trees(tree));
         }
-        let config = Stored::Memory(image.config.json.clone().into_bytes());
+        let config = Stored::Memory(image.config.json.as_bytes().into());
         names.blobs.insert(image.config.digest, config);
         let manifest = Document {
             media_type: oci::MANIFEST.to_owned(),
@@ -158,7 +150,8 @@ impl Images {
         let manifest = manifest.to_string().into_bytes();
         let digest = Digest::of(&manifest);
         let names = self.repositories.entry(repository.to_owned()).or_default();
-        names.blobs.insert(config_digest, Stored::Memory(config));
+        let config = Stored::Memory(config.into());
+        names.blobs.insert(config_digest, config);
         let document = Document {
             media_type: oci::MANIFEST.to_owned(),
             bytes: manifest,
@@ -167,51 +160,50 @@ impl Images {
         names.tags.insert(tag.to_owned(), digest);
     }
 
-    /// Also serves artifacts about the images.
-    #[must_use]
-    pub fn with_referrers(mut self, referrers: Box<dyn Referrers>) -> Self {
-        self.referrers = referrers;
-        self
+    /// Also serves an artifact about an image of the repository, and returns its digest; `None`
+    /// when there is no such image.
+    pub fn attach(
+        &mut self,
+        repository: &str,
+        subject: &Digest,
+        artifact: &NewArtifact<'_>,
+    ) -> Option<Digest> {
+        let names = self.repositories.get_mut(repository)?;
+        let subject_bytes = names.manifests.get(subject)?.bytes.len() as u64;
+        let manifest = artifact.manifest(subject, subject_bytes);
+        let referrer = artifact.referrer(&manifest);
+        let digest = Digest::of(manifest.as_bytes());
+        for blob in [EMPTY, artifact.content] {
+            let stored = Stored::Memory(blob.into());
+            names.blobs.insert(Digest::of(blob), stored);
+        }
+        let document = Document {
+            media_type: referrer.media_type.clone(),
+            bytes: manifest.into_bytes(),
+        };
+        if names.manifests.insert(digest, document).is_none() {
+            names.referrers.entry(*subject).or_default().push(referrer);
+        }
+        Some(digest)
     }
 
     pub(super) fn repository(&self, name: &str) -> Option<&Repository> {
         self.repositories.get(name)
     }
+}
 
-    /// The artifacts about a manifest of the repository.
-    pub(super) fn referrers(&self, repository: &Repository, subject: &Digest) -> Vec<Artifact> {
-        if repository.manifests.contains_key(subject) {
-            self.referrers.about(subject)
-        } else {
-            Vec::new()
-        }
+impl Repository {
+    pub(super) fn manifest(&self, digest: &Digest) -> Option<&Document> {
+        self.manifests.get(digest)
     }
 
-    pub(super) fn manifest(&self, repository: &Repository, digest: &Digest) -> Option<Document> {
-        let own = repository.manifests.get(digest).cloned();
-        own.or_else(|| {
-            let mut artifacts = self.artifacts(repository);
-            let found = artifacts.find(|artifact| artifact.digest() == *digest)?;
-            Some(Document {
-                media_type: found.media_type,
-                bytes: found.manifest,
-            })
-        })
+    pub(super) fn blob(&self, digest: &Digest) -> Option<&Stored> {
+        self.blobs.get(digest)
     }
 
-    pub(super) fn blob(&self, repository: &Repository, digest: &Digest) -> Option<Stored> {
-        let own = repository.blobs.get(digest).cloned();
-        own.or_else(|| {
-            let mut blobs = self.artifacts(repository).flat_map(|one| one.blobs);
-            blobs
-                .find(|blob| Digest::of(blob) == *digest)
-                .map(Stored::Memory)
-        })
-    }
-
-    fn artifacts<'i>(&'i self, repository: &'i Repository) -> impl Iterator<Item = Artifact> + 'i {
-        let subjects = repository.manifests.keys();
-        subjects.flat_map(|subject| self.referrers.about(subject))
+    /// The artifacts about a manifest.
+    pub(super) fn referrers(&self, subject: &Digest) -> &[Referrer] {
+        self.referrers.get(subject).map_or(&[], Vec::as_slice)
     }
 }
 

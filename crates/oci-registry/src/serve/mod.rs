@@ -16,7 +16,6 @@ mod head;
 mod images;
 mod patient;
 mod range;
-mod referrers;
 mod route;
 mod server;
 mod stream;
@@ -25,7 +24,6 @@ mod users;
 mod window;
 
 pub use images::Images;
-pub use referrers::{Artifact, Referrers};
 pub use server::{Limits, Observer, Server};
 pub use tls::Tls;
 pub use users::Users;

@@ -1,11 +1,14 @@
 //! The pull and content discovery cases of the OCI distribution specification 1.1, after the
 //! list of its own conformance tests.
 
+use std::collections::BTreeMap;
+
 use comfy_image::{Digest, oci};
+use oci_registry::NewArtifact;
 use oci_registry::serve::Limits;
 
 use crate::client::{Client, ask, get};
-use crate::fixture::{Fixture, NAME, Running, Signed};
+use crate::fixture::{Fixture, NAME, Running};
 
 const UNKNOWN: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
@@ -166,7 +169,19 @@ fn ok_referrers() {
     );
     drop(server);
 
-    let images = fixture.images().with_referrers(Box::new(Signed));
+    let mut images = fixture.images();
+    let by = BTreeMap::from([("by".to_owned(), "me".to_owned())]);
+    let signature = NewArtifact {
+        artifact_type: "application/x.signature",
+        media_type: "application/x",
+        annotations: &by,
+        content: b"signature",
+    };
+    let attached = images.attach(NAME, &subject, &signature).unwrap();
+    // Once more is not twice, and what is not served has no artifacts.
+    assert_eq!(images.attach(NAME, &subject, &signature), Some(attached));
+    assert_eq!(images.attach("other", &subject, &signature), None);
+    assert_eq!(images.attach(NAME, &Digest::of(b""), &signature), None);
     let server = Running::start(images, Limits::default());
     let answer = get(server.address, &target);
     assert_eq!(answer.header("oci-filters-applied"), "");

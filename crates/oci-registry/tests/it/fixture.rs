@@ -8,11 +8,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
-use comfy_image::Digest;
 use comfy_image::image::{Image, ImageRequest, assemble};
 use comfy_image::layer::LayerRequest;
 use comfy_image::spec::build_spec;
-use oci_registry::serve::{Artifact, Images, Limits, Observer, Referrers, Server};
+use oci_registry::serve::{Images, Limits, Observer, Server};
 
 pub(crate) const NAME: &str = "me/small";
 
@@ -163,28 +162,5 @@ impl Drop for Running {
         self.stop.store(true, Ordering::Relaxed);
         let ended = self.thread.take().unwrap().join();
         assert!(ended.is_ok() || std::thread::panicking());
-    }
-}
-
-/// A signature of everything.
-pub(crate) struct Signed;
-
-impl Referrers for Signed {
-    fn about(&self, subject: &Digest) -> Vec<Artifact> {
-        let blob = b"signature".to_vec();
-        let manifest = serde_json::json!({
-            "schemaVersion": 2,
-            "mediaType": comfy_image::oci::MANIFEST,
-            "artifactType": "application/x.signature",
-            "layers": [{"mediaType": "application/x", "digest": Digest::of(&blob), "size": blob.len()}],
-            "subject": {"digest": subject},
-        });
-        vec![Artifact {
-            manifest: manifest.to_string().into_bytes(),
-            media_type: comfy_image::oci::MANIFEST.to_owned(),
-            artifact_type: "application/x.signature".to_owned(),
-            annotations: BTreeMap::from([("by".to_owned(), "me".to_owned())]),
-            blobs: vec![blob],
-        }]
     }
 }
