@@ -50,7 +50,8 @@ pub(crate) fn pull(ctx: &Ctx, engine: &Engine, realized: &Realized) -> Result<Ou
     let store_root = realized.nix.store_root();
     images.add(&repository, reference.tag(), image, store_root)?;
     let mut tags = Vec::new();
-    for (number, n_blobs) in parts(engine, image)?.into_iter().enumerate() {
+    let (ends, most_bytes) = parts(engine, image)?;
+    for (number, n_blobs) in ends.into_iter().enumerate() {
         let tag = format!("part{}", number + 1);
         images.add_part(&repository, &tag, image, n_blobs);
         tags.push(tag);
@@ -69,7 +70,7 @@ pub(crate) fn pull(ctx: &Ctx, engine: &Engine, realized: &Realized) -> Result<Ou
     let stop = || is_done.load(Ordering::Relaxed) || ctx.is_interrupted();
     let (pulled, served) = std::thread::scope(|scope| {
         let serving = scope.spawn(|| server.run(&stop, &progress));
-        let pulled = engine.pull(ctx, server.address(), reference, &tags);
+        let pulled = engine.pull(ctx, server.address(), reference, &tags, most_bytes);
         is_done.store(true, Ordering::Relaxed);
         (pulled, serving.join())
     });
@@ -90,13 +91,25 @@ pub(crate) fn pull(ctx: &Ctx, engine: &Engine, realized: &Realized) -> Result<Ou
     }
 }
 
-/// How many blobs each part has that is pulled before the whole image.
-fn parts(engine: &Engine, image: &Image) -> Result<Vec<usize>> {
+/// How many blobs each part has that is pulled before the whole image, and the bytes of the
+/// largest part.
+fn parts(engine: &Engine, image: &Image) -> Result<(Vec<usize>, u64)> {
     if engine.kind() == EngineKind::Docker {
-        return Ok(Vec::new());
+        return Ok((Vec::new(), image.size_bytes));
     }
     let sizes: Vec<u64> = image.blobs().map(|blob| blob.size_bytes).collect();
-    Ok(cut(&sizes, engine.n_known_blobs(image)?, PART_BYTES))
+    let n_known = engine.n_known_blobs(image)?;
+    let ends = cut(&sizes, n_known, PART_BYTES);
+    let most_bytes = most_bytes(&sizes, n_known, &ends);
+    Ok((ends, most_bytes))
+}
+
+fn most_bytes(sizes: &[u64], n_known: usize, ends: &[usize]) -> u64 {
+    let starts = std::iter::once(n_known).chain(ends.iter().copied());
+    let ends = ends.iter().copied().chain([sizes.len()]);
+    let parts = starts.zip(ends).map(|(start, end)| &sizes[start..end]);
+    let bytes = parts.map(|part| part.iter().sum());
+    bytes.max().unwrap_or_default()
 }
 
 /// Ends of parts: blobs from `n_known` on, each part as large as `part_bytes` allows, and of
@@ -181,20 +194,18 @@ mod tests {
 
     #[test]
     fn ok_parts() {
-        for (sizes, n_known, expected) in [
-            (&[][..], 0, &[][..]),
-            (&[9], 0, &[]),
-            (&[1, 2, 3], 0, &[]),
-            (&[4, 6, 1, 9, 30, 1, 1], 0, &[2, 4, 5]),
-            (&[4, 6, 1, 9, 30, 1, 1], 4, &[5]),
-            (&[4, 6, 1, 9, 30, 1, 1], 5, &[]),
-            (&[4, 6, 1, 9, 30, 1, 1], 7, &[]),
+        for (sizes, n_known, expected, most) in [
+            (&[][..], 0, &[][..], 0),
+            (&[9], 0, &[], 9),
+            (&[1, 2, 3], 0, &[], 6),
+            (&[4, 6, 1, 9, 30, 1, 1], 0, &[2, 4, 5], 30),
+            (&[4, 6, 1, 9, 30, 1, 1], 4, &[5], 30),
+            (&[4, 6, 1, 9, 30, 1, 1], 5, &[], 2),
+            (&[4, 6, 1, 9, 30, 1, 1], 7, &[], 0),
         ] {
-            assert_eq!(
-                cut(sizes, n_known, 10),
-                expected,
-                "{sizes:?} from {n_known}"
-            );
+            let ends = cut(sizes, n_known, 10);
+            assert_eq!(ends, expected, "{sizes:?} from {n_known}");
+            assert_eq!(most_bytes(sizes, n_known, &ends), most, "{sizes:?}");
         }
     }
 }

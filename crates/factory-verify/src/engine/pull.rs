@@ -19,6 +19,10 @@ use factory_base::run::Run;
 
 /// Where images are while they are pulled: no name of a user's own begins like this.
 const NAMESPACE: &str = "cargo-xtask-load";
+/// Where podman keeps blobs if nobody says otherwise.
+const DISK: &str = "/var/tmp";
+/// A file system in memory, shm_overview(7).
+const MEMORY: &str = "/dev/shm";
 /// What the directories begin with in which podman keeps blobs while it pulls.
 const SCRATCH: &str = "cargo-xtask-load-";
 /// Who serves on the loopback answers a connection at once.
@@ -35,7 +39,7 @@ pub fn served_repository(reference: &Reference) -> String {
 impl Engine {
     /// Pulls what is served on a loopback address under [`served_repository`] with these tags,
     /// one after the other. The engine's own words are the error. [`Engine::find_image`] gives
-    /// the image its name.
+    /// the image its name. `most_bytes` is the most that one of the tags adds to another.
     ///
     /// # Errors
     /// The engine cannot be started, or the pull fails.
@@ -45,9 +49,10 @@ impl Engine {
         address: SocketAddr,
         reference: &Reference,
         tags: &[String],
+        most_bytes: u64,
     ) -> Result<()> {
         let shell = Shell::new()?;
-        let scratch = self.scratch(&shell)?;
+        let scratch = self.scratch(&shell, most_bytes)?;
         for tag in tags {
             let name = format!("{address}/{}:{tag}", served_repository(reference));
             let cmd = self.cmd(&shell).arg("pull");
@@ -86,7 +91,10 @@ impl Engine {
     /// Where podman keeps blobs while it pulls. It leaves them there, gigabytes, when it is
     /// interrupted; this is removed when it is dropped, or by the next run where this one is
     /// killed. Docker's daemon has a place of its own.
-    fn scratch(&self, shell: &Shell) -> Result<Option<Scratch>> {
+    ///
+    /// In memory where there is plenty: what is unpacked is written to the disk once, then, and
+    /// not twice (docs/design/D15-loading-is-a-pull.md).
+    fn scratch(&self, shell: &Shell, most_bytes: u64) -> Result<Option<Scratch>> {
         if self.kind() == EngineKind::Docker {
             return Ok(None);
         }
@@ -94,10 +102,18 @@ impl Engine {
         let format = "{{.Store.ImageCopyTmpDir}}";
         let (_, told) = process::run(self.cmd(shell).args(["info", "--format", format]), |_| {})?;
         let told = Path::new(told.trim());
-        let above = if told.is_dir() {
+        let disk = Path::new(DISK);
+        let memory = Path::new(MEMORY);
+        let has_memory = memory.is_dir();
+        if has_memory {
+            remove_left(memory)?;
+        }
+        let above = if told.is_dir() && told != disk {
             told
+        } else if has_memory && is_plenty(memory, most_bytes)? {
+            memory
         } else {
-            Path::new("/var/tmp")
+            disk
         };
         remove_left(above)?;
         Scratch::new(above).map(Some)
@@ -152,6 +168,26 @@ impl Scratch {
             _lock: lock,
         })
     }
+}
+
+/// Whether so much fits into a file system in memory several times over, and into the memory that
+/// is free. A container's limit (cgroups(7)) is not in `/proc/meminfo`, but in the size of the
+/// file system that the container has.
+fn is_plenty(memory: &Path, most_bytes: u64) -> Result<bool> {
+    let context = || format!("cannot look at `{}`", memory.display());
+    let room = fs4::available_space(memory).with_context(context)?;
+    let meminfo = fs_err::read_to_string("/proc/meminfo")?;
+    let free = available(&meminfo).unwrap_or_default();
+    Ok(room >= 2 * most_bytes && free >= 4 * most_bytes)
+}
+
+/// `MemAvailable` of proc_meminfo(5), in bytes.
+fn available(meminfo: &str) -> Option<u64> {
+    let line = meminfo
+        .lines()
+        .find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
+    Some(kibibytes * 1024)
 }
 
 /// Removes the directories of runs that were killed. One without its lock file is another
@@ -210,6 +246,17 @@ mod tests {
         ] {
             assert!(!is_served_name(other), "{other}");
         }
+    }
+
+    #[test]
+    fn ok_memory_that_is_free() {
+        let text = "MemTotal:       24683656 kB\nMemAvailable:   23068672 kB\nBuffers: 1 kB\n";
+        assert_eq!(available(text), Some(22 << 30));
+        assert_eq!(available("MemTotal: 1 kB\n"), None);
+        assert_eq!(available("MemAvailable: x kB\n"), None);
+        let here = tempfile::tempdir().unwrap();
+        assert!(is_plenty(here.path(), 1).unwrap());
+        assert!(!is_plenty(here.path(), u64::MAX / 8).unwrap());
     }
 
     #[test]
