@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -16,8 +17,8 @@ use crate::select::{self, Variant};
 use factory_base::fs::Lock;
 use factory_model::layer::LayerName;
 use factory_nix::{
-    BuildOptions, Built, Error, FetchReport, Graph, Nix, Plan, Recorder, add_root, bring_sources,
-    build_with, roots,
+    BuildOptions, Built, Error, FetchReport, Graph, Nix, Plan, Recorder, add_root, fetch_and_build,
+    roots,
 };
 
 /// What to build.
@@ -173,23 +174,17 @@ fn build_missing(
     let owners = graph.layers(&plan.specs());
     let needed = graph.missing(nix, &targets)?;
     recorder.know(&graph, &needed, &owners);
-    let mut fetch = FetchReport::default();
-    if graph.has_source(&needed) {
-        let since = Instant::now();
-        fetch = match bring_sources(ctx, nix, &targets)? {
-            Ok(report) => report,
-            Err(unreachable) => return Ok(Err(unreachable)),
-        };
-        recorder.fetched(since, &fetch);
-    }
-    ctx.check_interrupted()?;
     let options = BuildOptions {
         jobs: selection.jobs,
         layers: owners,
-        arguments: Vec::new(),
-        recorder: Some(recorder),
+        recorder: Some(Arc::new(Mutex::new(recorder))),
+        ..BuildOptions::default()
     };
-    let report = build_with(ctx, nix, &targets, &options)?;
+    let outcome = fetch_and_build(ctx, nix, &targets, (&graph, &needed), &options)?;
+    let (fetch, report) = match outcome {
+        Ok(done) => done,
+        Err(unreachable) => return Ok(Err(unreachable)),
+    };
     let layers = plan
         .up_to(&selection.layer)
         .iter()

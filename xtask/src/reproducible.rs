@@ -101,7 +101,7 @@ fn rebuild(
         arguments: ["--option", "substitute", "false"]
             .map(str::to_owned)
             .to_vec(),
-        recorder: None,
+        ..BuildOptions::default()
     };
     build_with(ctx, &nix.with_store(store), targets, &options)?;
     Ok(())

@@ -1,6 +1,7 @@
 //! Realizing derivations with a view of what Nix is doing.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -48,8 +49,12 @@ pub struct BuildOptions {
     pub layers: BTreeMap<String, LayerName>,
     /// More arguments for `nix`.
     pub arguments: Vec<String>,
-    /// Writes down what happens, for reports.
-    pub recorder: Option<Recorder>,
+    /// Writes down what happens, for reports; shared by builds that go on side by side.
+    pub recorder: Option<Arc<Mutex<Recorder>>>,
+    /// When the run began; `None` takes the start of this build.
+    pub since: Option<Instant>,
+    /// Others are built beside these, so the view shows no total.
+    pub is_part: bool,
 }
 
 /// Realizes derivations; a live view on a terminal, plain lines elsewhere.
@@ -81,9 +86,9 @@ pub fn build_with(
         .args(&options.arguments)
         .args(drv_paths.iter().map(|drv_path| format!("{drv_path}^out")));
 
-    let start = Instant::now();
+    let start = options.since.unwrap_or_else(Instant::now);
     let mut state = State::default();
-    let mut view = View::new(ctx, &options.layers);
+    let mut view = View::new(ctx, &options.layers, !options.is_part);
     let mut other_lines = Vec::new();
     let mut interrupted_at = None;
     let outcome = process::watch(ctx, cmd, |line| {
@@ -120,6 +125,7 @@ pub fn build_with(
             (false, Some(_)) => Outcome::Interrupted,
             (false, None) => Outcome::Failed,
         };
+        let mut recorder = recorder.lock().unwrap_or_else(PoisonError::into_inner);
         recorder.finish(ctx, &state, &options.layers, outcome)?;
     }
     if status.success() {

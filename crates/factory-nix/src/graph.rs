@@ -42,7 +42,10 @@ impl Graph {
         Self::read_with(drv_paths, |drv_path| nix.derivation(drv_path))
     }
 
-    fn read_with(drv_paths: &[String], read: impl Fn(&str) -> Result<Drv>) -> Result<Self> {
+    pub(super) fn read_with(
+        drv_paths: &[String],
+        read: impl Fn(&str) -> Result<Drv>,
+    ) -> Result<Self> {
         let mut nodes = BTreeMap::new();
         let mut stack = drv_paths.to_vec();
         while let Some(drv_path) = stack.pop() {

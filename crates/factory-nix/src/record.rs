@@ -25,6 +25,18 @@ pub struct Recorder {
     record: BuildRecord,
     /// What each derivation that is to be built needs.
     inputs: BTreeMap<String, Vec<String>>,
+    /// The builds of those `nix build` that ended.
+    ended: Vec<Ended>,
+}
+
+/// One build.
+#[derive(Debug, Clone)]
+struct Ended {
+    drv_path: String,
+    layer: Option<String>,
+    from: Instant,
+    to: Instant,
+    outcome: Outcome,
 }
 
 impl Recorder {
@@ -42,6 +54,7 @@ impl Recorder {
                 ..BuildRecord::default()
             },
             inputs: BTreeMap::new(),
+            ended: Vec::new(),
         }
     }
 
@@ -92,20 +105,24 @@ impl Recorder {
         });
     }
 
-    /// Writes the record of a build that ended, in any way.
+    /// Takes in a `nix build` that ended, in any way, and writes the record of all so far. The
+    /// run ended as the first of them that did not end well.
     ///
     /// # Errors
     /// The file cannot be written, or an old one cannot be removed.
     pub(super) fn finish(
-        &self,
+        &mut self,
         directories: &dyn Directories,
         state: &State,
         owners: &BTreeMap<String, LayerName>,
         outcome: Outcome,
     ) -> Result<()> {
+        if self.record.outcome == Outcome::Done {
+            self.record.outcome = outcome;
+        }
+        self.take(state, owners);
         let mut record = self.record.clone();
-        record.outcome = outcome;
-        record.builds = self.builds(state, owners);
+        record.builds = self.builds();
         let ends = record.builds.iter();
         let ends = ends.map(|build| build.started_seconds + build.seconds);
         record.seconds = ends.fold(seconds(self.began.elapsed()), f64::max);
@@ -119,7 +136,7 @@ impl Recorder {
         Ok(())
     }
 
-    fn builds(&self, state: &State, owners: &BTreeMap<String, LayerName>) -> Vec<RecordedBuild> {
+    fn take(&mut self, state: &State, owners: &BTreeMap<String, LayerName>) {
         let now = Instant::now();
         let finished = state.finished.iter();
         let finished = finished.map(|one| (&one.drv_path, one.started, one.ended, Outcome::Done));
@@ -129,24 +146,42 @@ impl Recorder {
         });
         let running = state.running.values();
         let running = running.map(|one| (&one.drv_path, one.started, now, Outcome::Interrupted));
-        let mut all: Vec<_> = finished.chain(failed).chain(running).collect();
-        all.sort_by(|one, other| (one.1, one.2, one.0).cmp(&(other.1, other.2, other.0)));
-        let places: BTreeMap<&str, usize> = all
+        let all = finished.chain(failed).chain(running);
+        self.ended
+            .extend(all.map(|(drv_path, from, to, outcome)| Ended {
+                drv_path: drv_path.clone(),
+                layer: owners.get(drv_path).map(ToString::to_string),
+                from,
+                to,
+                outcome,
+            }));
+        self.ended.sort_by(|one, other| {
+            let key = |ended: &Ended| (ended.from, ended.to);
+            key(one)
+                .cmp(&key(other))
+                .then(one.drv_path.cmp(&other.drv_path))
+        });
+    }
+
+    fn builds(&self) -> Vec<RecordedBuild> {
+        let places: BTreeMap<&str, usize> = self
+            .ended
             .iter()
             .enumerate()
-            .map(|(place, (drv_path, ..))| (drv_path.as_str(), place))
+            .map(|(place, ended)| (ended.drv_path.as_str(), place))
             .collect();
-        all.iter()
+        self.ended
+            .iter()
             .enumerate()
-            .map(|(place, (drv_path, from, to, outcome))| {
-                let inputs = self.inputs.get(*drv_path).into_iter().flatten();
+            .map(|(place, ended)| {
+                let inputs = self.inputs.get(&ended.drv_path).into_iter().flatten();
                 let inputs = inputs.filter_map(|input| places.get(input.as_str()).copied());
                 RecordedBuild {
-                    name: name_of(drv_path),
-                    layer: owners.get(*drv_path).map(ToString::to_string),
-                    started_seconds: seconds(from.saturating_duration_since(self.began)),
-                    seconds: seconds(to.saturating_duration_since(*from)),
-                    outcome: *outcome,
+                    name: name_of(&ended.drv_path),
+                    layer: ended.layer.clone(),
+                    started_seconds: seconds(ended.from.saturating_duration_since(self.began)),
+                    seconds: seconds(ended.to.saturating_duration_since(ended.from)),
+                    outcome: ended.outcome,
                     // What is needed ended before: the clock of one process says so.
                     inputs: inputs.filter(|input| *input < place).collect(),
                 }
@@ -256,6 +291,7 @@ mod tests {
         let owners = BTreeMap::from([(drv("a"), layer.clone())]);
         let state = state(recorder.began);
         for number in 0..KEPT + 3 {
+            let mut recorder = recorder.clone();
             recorder.record.started_at = format!("2026-11-22T20:00:{number:02}.000Z");
             recorder
                 .finish(&here, &state, &owners, Outcome::Interrupted)
@@ -285,6 +321,44 @@ mod tests {
         assert_eq!(last.inputs, [0, 1]);
         assert_eq!(record.outcome, Outcome::Interrupted);
         assert!(record.seconds >= 5.0, "{}", record.seconds);
+    }
+
+    #[test]
+    fn ok_builds_side_by_side_are_one_run() {
+        let directory = tempfile::tempdir().unwrap();
+        let here = In(directory.path().to_owned());
+        let layer: LayerName = "02-high".parse().unwrap();
+        let mut recorder = Recorder::begin("tiny", &layer, "/nix/store/x-image.json", 2);
+        recorder.inputs.insert(
+            "/nix/store/x-c.drv".to_owned(),
+            vec!["/nix/store/x-b.drv".to_owned()],
+        );
+        let mut early = State::default();
+        for (seconds, line) in [
+            (1, start(1, "b")),
+            (3, r#"@nix {"action":"stop","id":1}"#.to_owned()),
+        ] {
+            early.apply(
+                parse_line(&line),
+                recorder.began + Duration::from_secs(seconds),
+            );
+        }
+        early.settle();
+        let mut last = State::default();
+        last.apply(
+            parse_line(&start(7, "c")),
+            recorder.began + Duration::from_secs(4),
+        );
+        let owners = BTreeMap::new();
+        for (state, outcome) in [(&early, Outcome::Failed), (&last, Outcome::Done)] {
+            recorder.finish(&here, state, &owners, outcome).unwrap();
+        }
+        let record = find_record(&here, |_| true).unwrap().unwrap();
+        assert_eq!(files(&here.0.join("builds")).unwrap().len(), 1);
+        assert_eq!(record.outcome, Outcome::Failed);
+        let names: Vec<&str> = record.builds.iter().map(|build| &*build.name).collect();
+        assert_eq!(names, ["b", "c"]);
+        assert_eq!(record.builds[1].inputs, [0], "across the two");
     }
 
     #[test]

@@ -44,33 +44,37 @@ pub fn lock_sources(ctx: &dyn Context) -> Result<Lock> {
 /// # Errors
 /// Names each source that cannot be had, and where it was looked for.
 pub fn ensure_sources(ctx: &dyn Context, nix: &Nix, drv_paths: &[String]) -> Result<FetchReport> {
-    Ok(bring_sources(ctx, nix, drv_paths)?.map_err(|unreachable| unreachable.failure())?)
+    let missing = missing_sources(ctx, nix, drv_paths)?;
+    if missing.is_empty() {
+        return Ok(FetchReport::default());
+    }
+    let lock = lock_reachable(ctx, nix, &missing)?;
+    let _lock = lock.map_err(|unreachable| unreachable.failure())?;
+    fetch_all(ctx, nix, missing)
 }
 
-/// As [`ensure_sources`]; the inner error is what nobody gives, for who knows another way.
+/// Takes the lock of a run that brings sources, once all of them can be reached. The inner error
+/// is what nobody gives, for who knows another way.
 ///
 /// # Errors
 /// As [`ensure_sources`], but for sources out of reach.
-pub fn bring_sources(
+pub(super) fn lock_reachable(
     ctx: &dyn Context,
     nix: &Nix,
-    drv_paths: &[String],
-) -> Result<Result<FetchReport, Error>> {
-    let missing = missing_sources(ctx, nix, drv_paths)?;
-    if missing.is_empty() {
-        return Ok(Ok(FetchReport::default()));
-    }
-    let _lock = lock_sources(ctx)?;
-    match preflight::check(ctx, nix, &missing)? {
-        None => Ok(Ok(fetch(ctx, nix, missing)?)),
-        Some(no_answer) => Ok(Err(no_answer.error)),
-    }
+    missing: &[MissingSource],
+) -> Result<Result<Lock, Error>> {
+    let lock = lock_sources(ctx)?;
+    Ok(match preflight::check(ctx, nix, missing)? {
+        None => Ok(lock),
+        Some(no_answer) => Err(no_answer.error),
+    })
 }
 
-/// As [`bring_sources`], but what can be reached is fetched before the rest is named.
+/// As [`ensure_sources`], but what can be reached is fetched before the rest is named; the inner
+/// error is what nobody gives.
 ///
 /// # Errors
-/// As [`bring_sources`].
+/// As [`ensure_sources`], but for sources out of reach.
 pub fn fetch_sources(
     ctx: &dyn Context,
     nix: &Nix,
@@ -82,7 +86,7 @@ pub fn fetch_sources(
     }
     let _lock = lock_sources(ctx)?;
     let Some(no_answer) = preflight::check(ctx, nix, &missing)? else {
-        return Ok(Ok(fetch(ctx, nix, missing)?));
+        return Ok(Ok(fetch_all(ctx, nix, missing)?));
     };
     let reachable: Vec<_> = missing
         .into_iter()
@@ -92,7 +96,7 @@ pub fn fetch_sources(
     if reachable.is_empty() {
         return Ok(Err(unreachable));
     }
-    let Err(error) = fetch(ctx, nix, reachable) else {
+    let Err(error) = fetch_all(ctx, nix, reachable) else {
         return Ok(Err(unreachable));
     };
     ctx.check_interrupted()?;
@@ -103,16 +107,29 @@ pub fn fetch_sources(
     }))
 }
 
+/// Is told the store paths of sources that are there now.
+type Arrived<'a> = dyn Fn(Vec<String>) -> Result<()> + Sync + 'a;
+
 /// A source on the disk, checked, on its way into the store.
 struct Ready<'a> {
     source: &'a MissingSource,
     path: PathBuf,
 }
 
-/// Downloads in parallel while what is complete is added to the store.
-fn fetch(ctx: &dyn Context, nix: &Nix, mut missing: Vec<MissingSource>) -> Result<FetchReport> {
+fn fetch_all(ctx: &dyn Context, nix: &Nix, mut missing: Vec<MissingSource>) -> Result<FetchReport> {
     // The largest first: the last download to end then is a small one.
     missing.sort_by(|one, other| other.size.cmp(&one.size).then(one.name.cmp(&other.name)));
+    fetch(ctx, nix, &missing, &|_| Ok(()))
+}
+
+/// Downloads in parallel, in this order, while what is complete is added to the store; `arrived`
+/// is told the paths, and ends it with an error.
+pub(super) fn fetch(
+    ctx: &dyn Context,
+    nix: &Nix,
+    missing: &[MissingSource],
+    arrived: &Arrived<'_>,
+) -> Result<FetchReport> {
     let http = Http::from_environment()?;
     let locations = Locations::new(ctx, &http, ctx.root());
     let downloader = Downloader::new(ctx, &http, &locations, ctx.cache());
@@ -130,9 +147,9 @@ fn fetch(ctx: &dyn Context, nix: &Nix, mut missing: Vec<MissingSource>) -> Resul
     let mut failures = Vec::new();
     let (sender, receiver) = mpsc::channel();
     let (n_added, downloads) = std::thread::scope(|scope| {
-        let adder = scope.spawn(|| add_all(nix, receiver));
+        let adder = scope.spawn(|| add_all(nix, receiver, arrived));
         let downloads = factory_fetch::for_each(
-            &missing,
+            missing,
             CONNECTIONS,
             |source| {
                 let job = job_of(ctx, source);
@@ -214,7 +231,7 @@ fn all_in_one(mut failures: Vec<anyhow::Error>, n_sources: usize) -> Option<anyh
 }
 
 /// Adds what arrives, as many at once as there are, and removes the downloads.
-fn add_all(nix: &Nix, receiver: mpsc::Receiver<Ready<'_>>) -> Result<usize> {
+fn add_all(nix: &Nix, receiver: mpsc::Receiver<Ready<'_>>, arrived: &Arrived<'_>) -> Result<usize> {
     let mut n_added = 0;
     while let Ok(first) = receiver.recv() {
         let mut batch = vec![first];
@@ -224,6 +241,8 @@ fn add_all(nix: &Nix, receiver: mpsc::Receiver<Ready<'_>>) -> Result<usize> {
         add(nix, &files, false)?;
         add(nix, &trees, true)?;
         n_added += files.len() + trees.len();
+        let added = files.iter().chain(&trees);
+        arrived(added.map(|ready| ready.source.out_path.clone()).collect())?;
     }
     Ok(n_added)
 }

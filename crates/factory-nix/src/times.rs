@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Result;
@@ -11,6 +12,9 @@ use super::{Error, Graph};
 use factory_base::error::Explain as _;
 use factory_base::run::Directories;
 use factory_model::schema;
+
+/// Held while the file is read and written.
+static RECORDING: Mutex<()> = Mutex::new(());
 
 /// What is known of how long derivations take.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -103,6 +107,8 @@ impl Times {
         if measured.is_empty() {
             return Ok(());
         }
+        // Two builds of one run may end at once.
+        let _only = RECORDING.lock().unwrap_or_else(PoisonError::into_inner);
         let mut times = Self::here(directories);
         for (name, took) in measured {
             // Milliseconds are more than enough, and keep the file readable.

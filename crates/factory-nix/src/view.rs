@@ -14,16 +14,22 @@ pub(super) struct View<'a> {
     report: &'a dyn Report,
     layers: &'a BTreeMap<String, LayerName>,
     started: Instant,
+    has_total: bool,
     total: Option<Box<dyn Bar>>,
     bars: BTreeMap<u64, Box<dyn Bar>>,
 }
 
 impl<'a> View<'a> {
-    pub(super) fn new(report: &'a dyn Report, layers: &'a BTreeMap<String, LayerName>) -> Self {
+    pub(super) fn new(
+        report: &'a dyn Report,
+        layers: &'a BTreeMap<String, LayerName>,
+        has_total: bool,
+    ) -> Self {
         Self {
             report,
             layers,
             started: Instant::now(),
+            has_total,
             total: None,
             bars: BTreeMap::new(),
         }
@@ -77,7 +83,7 @@ impl<'a> View<'a> {
             return;
         }
         let totals = state.totals;
-        if totals.n_expected > 0 {
+        if self.has_total && totals.n_expected > 0 {
             let report = self.report;
             let bar = self
                 .total

@@ -1,11 +1,15 @@
 //! `fetch` with the real Nix, a server on the loopback and a git repository on the disk.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use factory_base::error::{Explain as _, Kind, hints_of, kind_of};
 use factory_base::process;
 use factory_model::lock::Sha256;
-use factory_nix::{Nix, ensure_sources, fetch_sources, missing_sources};
+use factory_nix::{
+    BuildOptions, Graph, Nix, ensure_sources, fetch_and_build, fetch_sources, missing_sources,
+};
 use xshell::{Shell, cmd};
 
 use crate::server::{Reply, Server};
@@ -92,6 +96,110 @@ fn ok_fetched_once_and_not_for_what_is_built() {
     )
     .unwrap();
     assert!(missing_sources(ctx, &nix, &user).unwrap().is_empty());
+}
+
+/// A derivation that needs a source `slow` and what is built from a source `quick`, and the graph
+/// of both.
+fn quick_and_slow(nix: &Nix, server: &Server, builder: &str) -> (Vec<String>, Graph) {
+    let expression = format!(
+        r#"let make = name: inputs: derivation {{
+          inherit name inputs; system = "x86_64-linux"; builder = "/bin/sh";
+          args = [ "-c" (if name == "first" then "{builder}" else "echo done > $out") ];
+        }}; in make "second" [ (make "first" [ {} ]) {} ]"#,
+        url_source(server, "quick"),
+        url_source(server, "slow"),
+    );
+    let shell = Shell::new().unwrap();
+    let command = nix.cmd(&shell, "nix-instantiate");
+    let target = process::capture(command.args(["-E", &expression])).unwrap();
+    let targets = vec![target.trim().to_owned()];
+    let graph = Graph::read(nix, &targets).unwrap();
+    (targets, graph)
+}
+
+/// The server gives `slow` once it finds the first build in the store.
+#[test]
+fn ok_builds_while_a_slow_source_comes() {
+    let sandbox = Sandbox::new();
+    let Some(nix) = sandbox.nix() else { return };
+    let first: Arc<Mutex<PathBuf>> = Arc::default();
+    let waited_for = Arc::clone(&first);
+    let server = Server::start(move |number, request| {
+        // The first request of all is the preflight's.
+        if number > 0 && request.path == "/slow" {
+            let path = waited_for.lock().unwrap().clone();
+            let start = Instant::now();
+            while !path.exists() {
+                if start.elapsed() > Duration::from_secs(120) {
+                    return Reply::status("404 Not Found", "nothing was built meanwhile");
+                }
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        }
+        Reply::ok(request.path.trim_start_matches('/'))
+    });
+    let (targets, graph) = quick_and_slow(&nix, &server, "echo done > $out");
+    let (_, node) = graph.iter().find(|(_, node)| node.name == "first").unwrap();
+    *first.lock().unwrap() = nix.physical(&node.out_paths[0]);
+
+    let needed = graph.missing(&nix, &targets).unwrap();
+    let options = BuildOptions::default();
+    let (fetched, built) =
+        fetch_and_build(&sandbox.ctx, &nix, &targets, (&graph, &needed), &options)
+            .unwrap()
+            .unwrap();
+    assert_eq!(fetched.n_fetched, 2);
+    let names: Vec<&str> = built.built.iter().map(|one| &*one.name).collect();
+    assert_eq!(names, ["first", "second"]);
+    let [first, second] = &*built.built else {
+        panic!("{built:?}")
+    };
+    assert!(first.started + first.took <= second.started, "{built:?}");
+}
+
+/// A failure is told at once, and not when a source has come that takes for ever.
+#[test]
+fn err_an_early_build_fails() {
+    let sandbox = Sandbox::new();
+    let Some(nix) = sandbox.nix() else { return };
+    let server = Server::start(|number, request| match &*request.path {
+        // Half an hour.
+        "/slow" if number > 0 => Reply::ok([0; 100_000]).drip_after(0),
+        path => Reply::ok(path.trim_start_matches('/')),
+    });
+    let (targets, graph) = quick_and_slow(&nix, &server, "echo out of luck >&2; exit 1");
+    let needed = graph.missing(&nix, &targets).unwrap();
+    let options = BuildOptions::default();
+    let start = Instant::now();
+    let error =
+        fetch_and_build(&sandbox.ctx, &nix, &targets, (&graph, &needed), &options).unwrap_err();
+    assert_eq!(kind_of(&error), Kind::NotRight);
+    // A server that drips is given up after longer than that.
+    assert!(start.elapsed() < Duration::from_secs(55));
+    let text = error.to_string();
+    assert!(text.starts_with("cannot build `first`"), "{text}");
+}
+
+/// A build that would take for ever is ended.
+#[test]
+fn err_a_source_is_gone_while_another_is_built() {
+    let sandbox = Sandbox::new();
+    let Some(nix) = sandbox.nix() else { return };
+    let server = Server::start(|number, request| {
+        if number > 0 && request.path == "/slow" {
+            std::thread::sleep(Duration::from_secs(3));
+            return Reply::status("404 Not Found", "");
+        }
+        Reply::ok(request.path.trim_start_matches('/'))
+    });
+    let (targets, graph) = quick_and_slow(&nix, &server, "while :; do :; done");
+    let needed = graph.missing(&nix, &targets).unwrap();
+    let options = BuildOptions::default();
+    let error =
+        fetch_and_build(&sandbox.ctx, &nix, &targets, (&graph, &needed), &options).unwrap_err();
+    assert_eq!(kind_of(&error), Kind::Environment);
+    let text = error.to_string();
+    assert!(text.starts_with("cannot fetch `slow`"), "{text}");
 }
 
 #[test]
