@@ -7,7 +7,6 @@ use anyhow::Result;
 use super::error::Error as PythonError;
 use super::exclusions::{Exclusions, Requested};
 use super::name::PackageName;
-use super::native;
 use super::requirement::{self, Requirement, parse_list};
 use super::sdists::Sdists;
 use super::sources::{self, Sources};
@@ -65,7 +64,7 @@ impl Goal<'_> {
     /// The ABI with whose native code its own is compared; what only builds need is pure.
     pub(super) fn compared_with(&self) -> Option<Abi> {
         let is_image = self.name != BUILD_NAME;
-        is_image.then(|| native::compared_with(&self.variant))?
+        is_image.then(|| self.variant.compared_with())?
     }
 }
 

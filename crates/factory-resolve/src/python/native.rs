@@ -11,17 +11,8 @@ use super::exclusions::Exclusions;
 use super::name::{PackageName, normalized};
 use super::resolution::{Chosen, choose};
 use super::variants::{Variant, Variants};
-use super::wheel::{Abi, Target};
+use super::wheel::Target;
 use factory_model::lock::PythonLock;
-
-/// The ABI that a variant is compared with: the same version with the GIL. `None` for one that
-/// has the GIL.
-pub(super) fn compared_with(variant: &Variant) -> Option<Abi> {
-    variant.abi.free_threaded.then_some(Abi {
-        free_threaded: false,
-        ..variant.abi
-    })
-}
 
 /// What has no platform, as requirements: of these another interpreter may get native code.
 /// What is compiled here, or fits, has it already.
@@ -94,7 +85,11 @@ pub(super) fn faults(
         for one in exclusions.of(variant) {
             let Some(name) = &one.native else { continue };
             if !lost.contains_key(&normalized(name)) {
-                let reason = match variants.variant.get(*variant).and_then(compared_with) {
+                let reason = match variants
+                    .variant
+                    .get(*variant)
+                    .and_then(Variant::compared_with)
+                {
                     None => "the variant has the GIL".to_owned(),
                     Some(_) => "nothing of it is lost".to_owned(),
                 };
@@ -216,9 +211,9 @@ mod tests {
     #[test]
     fn ok_with_the_gil_there_is_nothing_to_compare() {
         let mut variant = variant("");
-        assert_eq!(compared_with(&variant), Some(GIL.parse().unwrap()));
+        assert_eq!(variant.compared_with(), Some(GIL.parse().unwrap()));
         variant.abi = GIL.parse().unwrap();
-        assert_eq!(compared_with(&variant), None);
+        assert_eq!(variant.compared_with(), None);
     }
 
     /// What is said of a lock in which `x` lost native code and `y` did not.

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 
 use super::name::PackageName;
-use super::native;
 use super::requirement::{self, Requirement};
 use super::wheel::Abi;
 use crate::error::Problem;
@@ -74,6 +73,15 @@ pub struct Variant {
 }
 
 impl Variant {
+    /// The ABI whose native code this variant is to equal: the same version with the GIL
+    /// (docs/design/D17-equal-to-the-gil-or-said.md). `None` for one that has the GIL.
+    pub(super) fn compared_with(&self) -> Option<Abi> {
+        self.abi.free_threaded.then_some(Abi {
+            free_threaded: false,
+            ..self.abi
+        })
+    }
+
     /// Names whose requirements do not count in this variant, sorted.
     pub fn never_required(&self) -> BTreeSet<&PackageName> {
         let provided = self.provided.iter().map(|one| &one.name);
@@ -193,7 +201,7 @@ fn check_from_index(variant: &Variant) -> Result<(), String> {
 fn check_wheels(variant: &Variant) -> Result<(), String> {
     for one in &variant.overrides {
         let Some(abi) = one.wheel_for else { continue };
-        if native::compared_with(variant) != Some(abi) {
+        if variant.compared_with() != Some(abi) {
             return Err(format!(
                 "the override of `{}` takes the wheel for {abi}, which {} is not compared with",
                 one.name, variant.abi
