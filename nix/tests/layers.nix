@@ -49,11 +49,10 @@ in
     expr = builtins.mapAttrs (
       _: packages: builtins.attrNames (builtins.groupBy (package: package.layer) packages)
     ) packageLists.sets;
-    # `slim` takes nothing from git, and pak7.txt has little else.
     expected = {
       pak3 = [ (layers.layerOfList "pak3.txt") ];
       pak5 = [ (layers.layerOfList "pak5.txt") ];
-      pak7 = [ ];
+      pak7 = [ (layers.layerOfList "pak7.txt") ];
     };
   };
 }
