@@ -21,11 +21,19 @@ const NOT_PATH: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'~');
 
 /// How Nix says that it does not believe what a cache holds, in versions 2.26 to 2.34.
-const REFUSALS: [&str; 4] = [
+const REFUSALS: [&str; 11] = [
     "lacks a signature by a trusted key",
     "hash mismatch",
     "decompression failed",
     "bad archive",
+    "input compression not recognized",
+    "Failed to open archive",
+    "coroutine has finished",
+    // What is no NAR any more: Nix reads it before it has the hash.
+    "non-zero padding",
+    "string is too long",
+    "serialised integer",
+    "unexpected end-of-file",
 ];
 
 /// A binary cache in a directory. What is not signed with the key is not taken from it.
@@ -169,6 +177,8 @@ mod tests {
             "error: cannot add path '/nix/store/x-a' because it lacks a signature by a trusted key",
             "error: Failed to open archive (Zstd decompression failed: Data corruption detected)",
             "error: hash mismatch importing path '/nix/store/x-a';",
+            "error: non-zero padding",
+            "error: bad archive: input doesn't look like a Nix archive",
         ] {
             assert!(is_refusal(line), "{line}");
         }
