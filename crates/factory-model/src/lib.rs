@@ -9,3 +9,4 @@ pub mod list;
 pub mod lock;
 pub mod nearest;
 pub mod schema;
+pub mod verdict;

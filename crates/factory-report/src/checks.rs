@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use factory_model::verdict::{Counts, Verdict};
+
 /// What `verify` found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -67,58 +69,6 @@ pub struct Gpu {
 pub struct Device {
     /// Marketing name.
     pub name: String,
-}
-
-/// How many checks ended how.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct Counts {
-    /// Passed.
-    pub passed: usize,
-    /// Failed, crashed or timed out.
-    pub failed: usize,
-    /// Skipped: no GPU.
-    pub skipped: usize,
-    /// Absent.
-    pub absent: usize,
-}
-
-/// How a check ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "kebab-case")]
-pub enum Verdict {
-    /// What it says is proved.
-    Passed,
-    /// It is not right.
-    Failed,
-    /// A signal ended it.
-    Crashed,
-    /// It did not end in time.
-    TimedOut,
-    /// It needs a GPU, and there is none that fits.
-    Skipped,
-    /// What it is about is not here.
-    Absent,
-}
-
-impl Verdict {
-    /// The word that people read.
-    pub fn text(self) -> &'static str {
-        match self {
-            Self::Passed => "passed",
-            Self::Failed => "failed",
-            Self::Crashed => "crashed",
-            Self::TimedOut => "timed out",
-            Self::Skipped => "skipped",
-            Self::Absent => "absent",
-        }
-    }
-
-    /// It makes the image not right.
-    pub fn is_failure(self) -> bool {
-        matches!(self, Self::Failed | Self::Crashed | Self::TimedOut)
-    }
 }
 
 /// A check and how it ended.

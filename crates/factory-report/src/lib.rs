@@ -15,7 +15,7 @@ mod treemap;
 use serde::Serialize;
 
 pub use changes::{ChangedBlob, ChangedFile, ChangedPackage, ChangedSetting, Changes, FileCounts};
-pub use checks::{Check, CheckedImage, Checks, Counts, Verdict};
+pub use checks::{Check, CheckedImage, Checks};
 pub use contents::{Contents, File, Layer, MOST_FILES, Part, PartKind, Tree};
 pub use html::page;
 pub use timeline::{Step, TimedBuild, Timeline};

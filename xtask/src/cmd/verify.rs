@@ -40,7 +40,7 @@ pub(super) fn run(ctx: &Ctx, args: &VerifyArgs) -> Result<()> {
         image: place.image_report(),
         runtime: place.runtime_report()?,
         gpu: place.gpu_report(),
-        counts: Counts::of(&checks),
+        counts: Counts::of(checks.iter().map(|check| check.result)),
         checks,
         imports,
     };

@@ -8,6 +8,7 @@ mod text;
 
 use serde::Serialize;
 
+pub use factory_model::verdict::{Counts, Verdict};
 pub use imports::{ImportedDistribution, ImportsReport, Judge, Outcome, ScriptDocument};
 pub use junit::junit;
 pub use text::{failures, table};
@@ -88,44 +89,6 @@ pub struct DeviceReport {
     pub memory_mib: u64,
 }
 
-/// How a check ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "kebab-case")]
-pub enum Verdict {
-    /// What it says is proved.
-    Passed,
-    /// It is not right.
-    Failed,
-    /// A signal ended it.
-    Crashed,
-    /// It did not end in time.
-    TimedOut,
-    /// It needs a GPU, and there is none that fits.
-    Skipped,
-    /// What it is about is not here.
-    Absent,
-}
-
-impl Verdict {
-    /// The word that people read.
-    pub fn text(self) -> &'static str {
-        match self {
-            Self::Passed => "passed",
-            Self::Failed => "failed",
-            Self::Crashed => "crashed",
-            Self::TimedOut => "timed out",
-            Self::Skipped => "skipped",
-            Self::Absent => "absent",
-        }
-    }
-
-    /// It makes the image not right.
-    pub fn is_failure(self) -> bool {
-        matches!(self, Self::Failed | Self::Crashed | Self::TimedOut)
-    }
-}
-
 /// One check and how it ended.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -148,36 +111,6 @@ pub struct CheckReport {
     pub output: Vec<String>,
     /// Runs it alone, from the root of the checkout.
     pub command: Option<String>,
-}
-
-/// How many checks ended how.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct Counts {
-    /// Passed.
-    pub passed: usize,
-    /// Failed, crashed or timed out.
-    pub failed: usize,
-    /// Skipped: no GPU.
-    pub skipped: usize,
-    /// Absent.
-    pub absent: usize,
-}
-
-impl Counts {
-    /// Counts checks.
-    pub fn of(checks: &[CheckReport]) -> Self {
-        let mut counts = Self::default();
-        for check in checks {
-            match check.result {
-                Verdict::Passed => counts.passed += 1,
-                Verdict::Skipped => counts.skipped += 1,
-                Verdict::Absent => counts.absent += 1,
-                Verdict::Failed | Verdict::Crashed | Verdict::TimedOut => counts.failed += 1,
-            }
-        }
-        counts
-    }
 }
 
 #[cfg(test)]
@@ -241,7 +174,7 @@ mod tests {
                     memory_mib: 81559,
                 }],
             },
-            counts: Counts::of(&checks),
+            counts: Counts::of(checks.iter().map(|check| check.result)),
             checks,
             imports: None,
         }
