@@ -9,9 +9,7 @@ use crate::select::{self, Variant};
 use factory_base::error::{Explain as _, Failure};
 use factory_base::text;
 use factory_model::layer::LayerName;
-use factory_nix::{
-    Error, Estimate, Graph, MissingSource, Nix, Times, missing_sources, within_reach,
-};
+use factory_nix::{Error, Estimate, Graph, MissingSource, Nix, Times, within_reach};
 
 /// Plans evaluated at the same time: each is a process with some hundred megabytes.
 const EVALUATIONS: usize = 2;
@@ -88,11 +86,7 @@ fn look(
     let targets = [plan.layer(layer)?.image.drv_path.clone()];
     let graph = Graph::read(nix, &targets)?;
     let missing = graph.missing(nix, &targets)?;
-    let sources = if graph.has_source(&missing) {
-        missing_sources(ctx, nix, &targets)?
-    } else {
-        Vec::new()
-    };
+    let sources = graph.missing_sources(ctx, nix, (&missing, &targets))?;
     let alternative = Alternative {
         variant: variant.clone(),
         n_sources: sources.len(),

@@ -10,7 +10,7 @@ use crate::estimate::{self, elapsed, jobs};
 use crate::realize::Selection;
 use factory_base::text;
 use factory_model::layer::LayerName;
-use factory_nix::{Graph, Nix, Plan, Times, missing_sources};
+use factory_nix::{Graph, Nix, Plan, Times};
 
 /// Prints what would be fetched and built.
 pub(crate) fn run(ctx: &Ctx, selection: &Selection) -> Result<()> {
@@ -32,11 +32,7 @@ pub(crate) fn work(ctx: &Ctx, nix: &Nix, plan: &Plan, selection: &Selection) -> 
     let targets = [plan.layer(&selection.layer)?.image.drv_path.clone()];
     let graph = Graph::read(nix, &targets)?;
     let missing = graph.missing(nix, &targets)?;
-    let sources = if graph.has_source(&missing) {
-        missing_sources(ctx, nix, &targets)?
-    } else {
-        Vec::new()
-    };
+    let sources = graph.missing_sources(ctx, nix, (&missing, &targets))?;
     let times = Times::read(ctx)?;
     let sources = sources.into_iter().map(|source| PlannedSource {
         name: source.name,

@@ -6,7 +6,8 @@ use anyhow::{Context as _, Result};
 use xshell::Shell;
 
 use super::drv::Drv;
-use super::{Error, Nix, name_of};
+use super::missing::{MissingSource, missing_sources};
+use super::{Context, Error, Nix, name_of};
 use factory_base::error::Explain as _;
 use factory_base::process;
 use factory_model::layer::LayerName;
@@ -107,10 +108,23 @@ impl Graph {
         found
     }
 
-    /// Whether one of these derivations is a source.
-    pub fn has_source(&self, drv_paths: &BTreeSet<String>) -> bool {
-        let mut nodes = drv_paths.iter().filter_map(|drv_path| self.get(drv_path));
-        nodes.any(|node| node.is_fixed)
+    /// The sources that realizing `targets` needs and the store lacks; `missing` is what
+    /// [`Self::missing`] found. Nix is asked only where there is one.
+    ///
+    /// # Errors
+    /// As [`missing_sources`].
+    pub fn missing_sources(
+        &self,
+        ctx: &dyn Context,
+        nix: &Nix,
+        (missing, targets): (&BTreeSet<String>, &[String]),
+    ) -> Result<Vec<MissingSource>> {
+        let mut nodes = missing.iter().filter_map(|drv_path| self.get(drv_path));
+        if nodes.any(|node| node.is_fixed) {
+            missing_sources(ctx, nix, targets)
+        } else {
+            Ok(Vec::new())
+        }
     }
 
     /// Which layer first needs each derivation; `specs` in order of layers.

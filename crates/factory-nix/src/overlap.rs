@@ -10,7 +10,7 @@ use std::time::Instant;
 use anyhow::Result;
 
 use super::build::{BuildOptions, BuildReport, build_with};
-use super::missing::{MissingSource, missing_sources};
+use super::missing::MissingSource;
 use super::sources::{FetchReport, fetch, lock_reachable};
 use super::until::Until;
 use super::{Context, Error, Graph, Nix, Times};
@@ -28,11 +28,7 @@ pub fn fetch_and_build(
     (graph, needed): (&Graph, &BTreeSet<String>),
     options: &BuildOptions,
 ) -> Result<Result<(FetchReport, BuildReport), Error>> {
-    let mut missing = if graph.has_source(needed) {
-        missing_sources(ctx, nix, targets)?
-    } else {
-        Vec::new()
-    };
+    let mut missing = graph.missing_sources(ctx, nix, (needed, targets))?;
     if missing.is_empty() {
         let report = build_with(ctx, nix, targets, options)?;
         return Ok(Ok((FetchReport::default(), report)));
@@ -94,25 +90,24 @@ impl SideBySide<'_> {
             self.has_ended.store(true, Ordering::SeqCst);
             drop(arrived);
             drop(lock);
-            // A build that failed first is why the fetch ended.
-            let has_built = !self.has_failed.load(Ordering::SeqCst);
-            if has_built && fetched.is_err() {
+            // Which of the two failed first: it ended the other.
+            let is_built = !self.has_failed.load(Ordering::SeqCst);
+            if fetched.is_err() {
                 self.has_failed.store(true, Ordering::SeqCst);
-                return (
-                    early.join().map(|_| Ok(BuildReport::default())),
-                    fetched,
-                    None,
-                );
             }
             // Who wants one build at a time gets one.
-            let is_alone = !has_built || self.options.jobs.is_some();
-            let last = (!is_alone).then(|| self.build(self.ctx, self.targets, &self.options));
-            (early.join(), fetched, last)
-        });
+            let goes_on = is_built && fetched.is_ok() && self.options.jobs.is_none();
+            let last = goes_on.then(|| self.build_all());
+            let early = early.join();
+            match fetched {
+                Err(failure) if is_built => Err(failure),
+                fetched => Ok((early, fetched, last)),
+            }
+        })?;
         let mut report = early.unwrap_or_else(|_| Err(anyhow::anyhow!("building panicked")))?;
         let fetched = fetched?;
         self.ctx.check_interrupted()?;
-        let last = last.unwrap_or_else(|| self.build(self.ctx, self.targets, &self.options))?;
+        let last = last.unwrap_or_else(|| self.build_all())?;
         report.built.extend(last.built);
         Ok((fetched, report))
     }
@@ -127,7 +122,7 @@ impl SideBySide<'_> {
             is_part: true,
             ..self.options.clone()
         };
-        let build = |drv_paths: &[String]| self.build(&self.until(), drv_paths, &options);
+        let build = |drv_paths: &[String]| build_with(&self.until(), self.nix, drv_paths, &options);
         let built = build_early(waits, arrivals, &self.has_ended, &build);
         if built.is_err() {
             self.has_failed.store(true, Ordering::SeqCst);
@@ -135,13 +130,8 @@ impl SideBySide<'_> {
         built
     }
 
-    fn build(
-        &self,
-        ctx: &dyn Context,
-        drv_paths: &[String],
-        options: &BuildOptions,
-    ) -> Result<BuildReport> {
-        build_with(ctx, self.nix, drv_paths, options)
+    fn build_all(&self) -> Result<BuildReport> {
+        build_with(self.ctx, self.nix, self.targets, &self.options)
     }
 
     fn until(&self) -> Until<'_> {
