@@ -2,6 +2,7 @@
 
 pub mod error;
 pub mod fs;
+pub mod memory;
 pub mod process;
 pub mod run;
 pub mod text;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Result;
-use factory_base::process;
+use factory_base::{memory, process};
 use factory_bench::Machine;
 use factory_nix::Nix;
 use xshell::Shell;
@@ -19,14 +19,12 @@ const PROGRAMS: [(&str, &[&str]); 4] = [
 /// This machine; `programs` are those that a case uses.
 pub(super) fn machine(disk: &Path, programs: &[&str], nix: Option<&Nix>) -> Result<Machine> {
     let cores = fs_err::read_to_string("/proc/cpuinfo")?;
-    let memory = fs_err::read_to_string("/proc/meminfo")?;
+    let meminfo = fs_err::read_to_string("/proc/meminfo")?;
     let shell = Shell::new()?;
     let mut machine = Machine {
         processor: field(&cores, "model name").unwrap_or("unknown").to_owned(),
         n_cores: std::thread::available_parallelism().map_or(1, Into::into),
-        memory_bytes: field(&memory, "MemTotal")
-            .and_then(|text| text.split(' ').next()?.parse::<u64>().ok())
-            .map_or(0, |kilobytes| kilobytes * 1024),
+        memory_bytes: memory::field(&meminfo, "MemTotal").unwrap_or_default(),
         kernel: fs_err::read_to_string("/proc/sys/kernel/osrelease")?
             .trim()
             .to_owned(),

@@ -14,6 +14,7 @@ use xshell::Shell;
 use super::inspect;
 use super::{Engine, EngineKind};
 use factory_base::fs::Lock;
+use factory_base::memory;
 use factory_base::process;
 use factory_base::run::Run;
 
@@ -177,17 +178,8 @@ fn is_plenty(memory: &Path, most_bytes: u64) -> Result<bool> {
     let context = || format!("cannot look at `{}`", memory.display());
     let room = fs4::available_space(memory).with_context(context)?;
     let meminfo = fs_err::read_to_string("/proc/meminfo")?;
-    let free = available(&meminfo).unwrap_or_default();
+    let free = memory::field(&meminfo, "MemAvailable").unwrap_or_default();
     Ok(room >= 2 * most_bytes && free >= 4 * most_bytes)
-}
-
-/// `MemAvailable` of proc_meminfo(5), in bytes.
-fn available(meminfo: &str) -> Option<u64> {
-    let line = meminfo
-        .lines()
-        .find_map(|line| line.strip_prefix("MemAvailable:"))?;
-    let kibibytes: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
-    Some(kibibytes * 1024)
 }
 
 /// Removes the directories of runs that were killed. One without its lock file is another
@@ -250,10 +242,6 @@ mod tests {
 
     #[test]
     fn ok_memory_that_is_free() {
-        let text = "MemTotal:       24683656 kB\nMemAvailable:   23068672 kB\nBuffers: 1 kB\n";
-        assert_eq!(available(text), Some(22 << 30));
-        assert_eq!(available("MemTotal: 1 kB\n"), None);
-        assert_eq!(available("MemAvailable: x kB\n"), None);
         let here = tempfile::tempdir().unwrap();
         assert!(is_plenty(here.path(), 1).unwrap());
         assert!(!is_plenty(here.path(), u64::MAX / 8).unwrap());

@@ -8,8 +8,8 @@ use xshell::{Shell, cmd};
 use super::found::last_line;
 use crate::ctx::Ctx;
 use crate::document::{Check, CheckState as State};
-use factory_base::process;
 use factory_base::text;
+use factory_base::{memory, process};
 
 /// From the clone to a loaded image, where store and engine share a disk: 15 GB in the store
 /// and 11 GB while podman loads were measured.
@@ -39,7 +39,7 @@ pub(super) fn platform() -> Check {
 pub(super) fn memory() -> Check {
     let total = fs_err::read_to_string("/proc/meminfo")
         .ok()
-        .and_then(|text| total_memory(&text));
+        .and_then(|text| memory::field(&text, "MemTotal"));
     match total {
         Some(bytes) if bytes < MEMORY => Check::not(
             "memory",
@@ -53,14 +53,6 @@ pub(super) fn memory() -> Check {
         Some(bytes) => Check::ok("memory", text::bytes(bytes)),
         None => Check::ok("memory", "unknown"),
     }
-}
-
-fn total_memory(meminfo: &str) -> Option<u64> {
-    let line = meminfo
-        .lines()
-        .find_map(|line| line.strip_prefix("MemTotal:"))?;
-    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kibibytes * 1024)
 }
 
 /// The kernel switches that forbid user namespaces.
@@ -214,14 +206,5 @@ mod tests {
         };
         assert!(all.hint().contains("user.max_user_namespaces"));
         assert!(Switches::default().hint().contains("container"));
-    }
-
-    #[test]
-    fn ok_memory() {
-        assert_eq!(
-            total_memory("MemTotal:        8031234 kB\nMemFree: 1 kB\n"),
-            Some(8_031_234 * 1024)
-        );
-        assert_eq!(total_memory("what"), None);
     }
 }
