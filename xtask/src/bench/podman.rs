@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use factory_base::{error, process};
+use factory_verify::engine::{PODMAN_WAYS, Way};
 use xshell::{Cmd, Shell};
 
 use super::ground::Ground;
@@ -11,26 +12,11 @@ use super::ground::Ground;
 /// containers-storage.conf(5): the file that podman reads instead of the system's.
 const STORAGE: &str = "CONTAINERS_STORAGE_CONF";
 
-/// Words before and after `build` or `run`, in the order of trying: as podman comes, and for
-/// machines with mixed cgroups or limits that may not be raised.
-const WAYS: [(&[&str], &[&str]); 2] = [
-    (&[], &[]),
-    (
-        &["--runtime", "runc"],
-        &[
-            "--ulimit",
-            "nofile=1024:1024",
-            "--ulimit",
-            "nproc=4096:4096",
-        ],
-    ),
-];
-
 /// A storage, and how containers start here.
 #[derive(Debug)]
 pub(crate) struct Podman {
     storage: Storage,
-    way: (&'static [&'static str], &'static [&'static str]),
+    way: Way,
     /// What the image of layer 03 is called in it.
     pub(crate) base: String,
 }
@@ -89,11 +75,11 @@ impl Podman {
         let base = said.trim().to_owned();
         let mut podman = Self {
             storage,
-            way: WAYS[0],
+            way: PODMAN_WAYS[0],
             base,
         };
         let mut last = Vec::new();
-        for way in WAYS {
+        for way in PODMAN_WAYS {
             podman.way = way;
             last.clear();
             let base = podman.base.clone();

@@ -30,7 +30,7 @@ pub use invocation::{Ended, Input, Invocation, Word};
 pub use leftover::{Purpose, label};
 pub use pull::served_repository;
 pub use reach::Reach;
-pub use run::Runner;
+pub use run::{PODMAN_WAYS, Runner, Way};
 
 /// A container engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

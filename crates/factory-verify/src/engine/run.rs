@@ -18,14 +18,23 @@ use factory_base::run::Run;
 /// For the first container of an image, whose layers the engine may have to prepare.
 const START_LIMIT: Duration = Duration::from_secs(300);
 
-/// Flags that some hosts need, in the order of trying. Podman's `crun` fails where cgroup
-/// versions are mixed, and its default limits where the user may not raise them.
-const PODMAN_FALLBACK: [&str; 2] = ["--runtime", "runc"];
-const PODMAN_LIMITS: [&str; 4] = [
-    "--ulimit",
-    "nofile=1024:1024",
-    "--ulimit",
-    "nproc=4096:4096",
+/// Words before a subcommand of podman that starts containers, and words after it.
+pub type Way = (&'static [&'static str], &'static [&'static str]);
+
+/// How containers start, in the order of trying: as podman comes, then with flags that some hosts
+/// need. Podman's `crun` fails where cgroup versions are mixed, and its default limits where the
+/// user may not raise them.
+pub const PODMAN_WAYS: [Way; 2] = [
+    (&[], &[]),
+    (
+        &["--runtime", "runc"],
+        &[
+            "--ulimit",
+            "nofile=1024:1024",
+            "--ulimit",
+            "nproc=4096:4096",
+        ],
+    ),
 ];
 
 /// Runs programs inside one image, or on the host itself.
@@ -84,9 +93,9 @@ impl Runner {
                 .map(|text| (*text).to_owned())
                 .collect::<Vec<_>>()
         };
-        let ways: &[(&[&str], &[&str])] = match engine.kind() {
+        let ways: &[Way] = match engine.kind() {
             EngineKind::Docker => &[(&[], &[])],
-            EngineKind::Podman => &[(&[], &[]), (&PODMAN_FALLBACK, &PODMAN_LIMITS)],
+            EngineKind::Podman => &PODMAN_WAYS,
         };
         let mut said = String::new();
         for (global, local) in ways {
