@@ -14,6 +14,14 @@ use factory_origin::provenance::Revision;
 /// # Errors
 /// git does not run.
 pub(crate) fn of_checkout(ctx: &Ctx) -> Result<Option<Revision>> {
+    of_checkout_but(ctx, &[])
+}
+
+/// The same, where what differs below some directories does not count.
+///
+/// # Errors
+/// As [`of_checkout`].
+pub(crate) fn of_checkout_but(ctx: &Ctx, directories: &[&str]) -> Result<Option<Revision>> {
     if process::find("git").is_none() || !ctx.root.join(".git").exists() {
         return Ok(None);
     }
@@ -25,8 +33,9 @@ pub(crate) fn of_checkout(ctx: &Ctx) -> Result<Option<Revision>> {
     let root = &ctx.root;
     let status = cmd!(
         shell,
-        "git -C {root} status --porcelain --untracked-files=no"
+        "git -C {root} status --porcelain --untracked-files=no -- ."
     )
+    .args(directories.iter().map(|name| format!(":!{name}")))
     .env("GIT_OPTIONAL_LOCKS", "0");
     Ok(Some(Revision {
         commit,

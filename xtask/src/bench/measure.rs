@@ -2,15 +2,14 @@
 
 use std::time::SystemTime;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use factory_base::{error, process, text};
 use factory_bench::{Case, Measured};
-use xshell::Shell;
 
 use super::recorder::Recorder;
 use super::shared::Bench;
 use super::{case, machine};
-use crate::ctx::Ctx;
+use crate::head;
 
 /// Measures one case.
 ///
@@ -32,7 +31,9 @@ pub(crate) fn measure(bench: &Bench<'_>, case: Case) -> Result<Measured> {
         notes.push(note);
     }
     let date = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
-    let (revision, modified) = revision(bench.ctx)?;
+    // Results of cases that ran before are no change of what is measured.
+    let head = head::of_checkout_but(bench.ctx, &["bench"])?;
+    let head = head.context("the checkout is no git repository with a commit")?;
     let ui = &bench.ctx.ui;
     ui.step(
         "Measuring",
@@ -45,8 +46,8 @@ pub(crate) fn measure(bench: &Bench<'_>, case: Case) -> Result<Measured> {
     let nix = nix.map(|factory| &factory.nix);
     Ok(Measured {
         case,
-        revision,
-        modified,
+        revision: head.commit,
+        modified: head.is_changed,
         date,
         variant: bench.wishes.variant.label(),
         machine: machine::machine(bench.scratch.path(), about.programs, nix)?,
@@ -74,25 +75,4 @@ pub(crate) fn require_programs(case: Case) -> Result<()> {
     ))
     .hint(format!("on Debian: `apt-get install {}`", absent.join(" ")))
     .into())
-}
-
-/// The commit of the checkout, and whether it is changed.
-fn revision(ctx: &Ctx) -> Result<(String, bool)> {
-    let shell = Shell::new()?;
-    shell.change_dir(&ctx.root);
-    let git = |arguments: &[&str]| {
-        let cmd = shell.cmd("git").env("GIT_OPTIONAL_LOCKS", "0");
-        process::capture(cmd.args(arguments))
-    };
-    let revision = git(&["rev-parse", "HEAD"])?.trim().to_owned();
-    // Results of cases that ran before are no change of what is measured.
-    let changed = git(&[
-        "status",
-        "--porcelain",
-        "--untracked-files=no",
-        "--",
-        ".",
-        ":!bench",
-    ])?;
-    Ok((revision, !changed.trim().is_empty()))
 }
