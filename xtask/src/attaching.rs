@@ -2,12 +2,12 @@
 //! all of this is ours. It is attached to the image as artifacts.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use comfy_image::Digest;
 use comfy_image::compression::Compression;
 
+use crate::cli::OriginArgs;
 use crate::ctx::Ctx;
 use crate::document::AttachedDocument;
 use crate::head;
@@ -119,13 +119,17 @@ fn locks(ctx: &Ctx, variant: &str) -> Result<BTreeMap<String, String>> {
     Ok(found)
 }
 
-/// Reads the key that signs.
+/// Reads the key that signs, if there is one.
 ///
 /// # Errors
 /// The file cannot be read, or holds no such key.
-pub(crate) fn read_key(path: &Path) -> Result<PrivateKey> {
+pub(crate) fn read_key(args: &OriginArgs) -> Result<Option<PrivateKey>> {
+    let Some(path) = &args.sign_key else {
+        return Ok(None);
+    };
     let text = fs_err::read(path)?;
-    Ok(PrivateKey::parse(&text, path).map_err(|error| error.failure())?)
+    let key = PrivateKey::parse(&text, path).map_err(|error| error.failure())?;
+    Ok(Some(key))
 }
 
 /// Attaches documents to an image, whose manifest has this digest and size, and with a key its

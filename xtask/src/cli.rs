@@ -514,14 +514,6 @@ pub struct PushArgs {
     /// Attach the report to what the tag or digest of `--to` is, and build and push nothing
     #[arg(long, requires = "report")]
     pub report_only: bool,
-    /// Sign the image and all that is attached with this key of ECDSA over P-256, PEM
-    #[arg(
-        long,
-        value_name = "FILE",
-        env = "XTASK_SIGN_KEY",
-        hide_env_values = true
-    )]
-    pub sign_key: Option<PathBuf>,
     /// Who builds, for the provenance: a URI, such as that of a workflow
     #[arg(
         long,
@@ -530,9 +522,9 @@ pub struct PushArgs {
         hide_env_values = true
     )]
     pub builder: Option<String>,
-    /// Attach neither lists of everything in the image nor its provenance
-    #[arg(long)]
-    pub bare: bool,
+    /// What is attached
+    #[command(flatten)]
+    pub origin: OriginArgs,
 }
 
 /// What the blobs of a push are compressed with. Level and encoder are fixed, and with them the
@@ -672,7 +664,15 @@ pub struct ServeArgs {
     /// Ask for a login of this file, as `htpasswd -B` writes it
     #[arg(long, value_name = "FILE")]
     pub auth: Option<PathBuf>,
-    /// Sign the images and all that is attached with this key of ECDSA over P-256, PEM
+    /// What is attached
+    #[command(flatten)]
+    pub origin: OriginArgs,
+}
+
+/// What is attached to an image.
+#[derive(Debug, Args)]
+pub struct OriginArgs {
+    /// Sign the image and all that is attached with this key of ECDSA over P-256, PEM
     #[arg(
         long,
         value_name = "FILE",
@@ -680,7 +680,7 @@ pub struct ServeArgs {
         hide_env_values = true
     )]
     pub sign_key: Option<PathBuf>,
-    /// Attach neither lists of everything in the images nor their provenance
+    /// Attach neither lists of everything in the image nor its provenance
     #[arg(long)]
     pub bare: bool,
 }

@@ -33,8 +33,7 @@ pub(super) fn run(ctx: &Ctx, args: &PushArgs) -> Result<()> {
         return Err(error::bad_input("`push` cannot work with `--offline`").into());
     }
     let report = args.report.as_deref().map(read_report).transpose()?;
-    let key = args.sign_key.as_deref().map(attaching::read_key);
-    let key = key.transpose()?;
+    let key = attaching::read_key(&args.origin)?;
     if let (Some(report), true) = (&report, args.report_only) {
         return attach(ctx, &Subject::parse(&args.to)?, report, key.as_ref());
     }
@@ -63,7 +62,7 @@ pub(super) fn run(ctx: &Ctx, args: &PushArgs) -> Result<()> {
             compression: args.compression.encoder(),
             report: report.as_deref().filter(|_| is_last),
             builder: args.builder.as_deref(),
-            is_bare: args.bare,
+            is_bare: args.origin.bare,
         };
         let tag = tag.as_deref().unwrap_or(realized.image.reference.tag());
         let reference = format!("{repository}:{tag}");

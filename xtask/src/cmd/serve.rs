@@ -30,8 +30,7 @@ pub(super) fn run(ctx: &Ctx, args: &ServeArgs) -> Result<()> {
     if let Some(warning) = warning(args) {
         ctx.ui.warn(warning);
     }
-    let key = args.sign_key.as_deref().map(attaching::read_key);
-    let key = key.transpose()?;
+    let key = attaching::read_key(&args.origin)?;
     let host = host(server.address())?;
     let mut images = Images::default();
     let mut served = Vec::new();
@@ -46,7 +45,7 @@ pub(super) fn run(ctx: &Ctx, args: &ServeArgs) -> Result<()> {
             compression: None,
             report: None,
             builder: None,
-            is_bare: args.bare,
+            is_bare: args.origin.bare,
         };
         let documents = about.documents(ctx)?;
         let subject = image.manifest.digest;
