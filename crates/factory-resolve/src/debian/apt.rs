@@ -27,6 +27,9 @@ const SHARED_SETTINGS: [&str; 4] = [
 /// Words of apt about a Release file that Debian did not sign.
 const UNSIGNED: [&str; 4] = ["NO_PUBKEY", "BADSIG", "EXPKEYSIG", "is not signed"];
 
+/// Where the lists that `solve` sees are, in the private root.
+const REACHABLE: &str = "state/reachable";
+
 /// A private root with fresh, verified package indexes.
 pub(super) struct Apt {
     directory: PathBuf,
@@ -39,6 +42,20 @@ pub(super) struct IndexFile {
     pub suite: String,
     /// Uncompressed `Packages` file.
     pub file: PathBuf,
+}
+
+impl IndexFile {
+    /// The suite's Release file, and its signature if that stands apart.
+    fn release(&self) -> Vec<PathBuf> {
+        // `HOST_PATH_dists_SUITE_main_binary-amd64_Packages` stands beside `…_SUITE_InRelease`.
+        let file = self.file.to_string_lossy();
+        let Some((stem, _)) = file.rsplit_once("_main_binary-") else {
+            return Vec::new();
+        };
+        let names = ["InRelease", "Release", "Release.gpg"];
+        let paths = names.map(|name| PathBuf::from(format!("{stem}_{name}")));
+        paths.into_iter().filter(|path| path.exists()).collect()
+    }
 }
 
 /// The candidate that apt chose.
@@ -59,6 +76,7 @@ impl Apt {
             "etc/preferences.d",
             "etc/apt.conf.d",
             "state/lists/partial",
+            "state/reachable/partial",
             "cache/archives/partial",
             "keyring",
         ] {
@@ -99,39 +117,43 @@ impl Apt {
     }
 
     /// The `Date` of each suite's Release file.
-    pub fn release_dates(&self) -> Result<BTreeMap<String, String>> {
-        let format = "$(RELEASE)|$(REPO_URI)|$(URI)|$(FILENAME)";
-        let filter = "Created-By: Packages";
-        let sh = &self.shell;
-        let text = process::capture(
-            self.environment(cmd!(sh, "apt-get indextargets --format {format} {filter}")),
-        )?;
+    pub fn release_dates(indexes: &[IndexFile]) -> Result<BTreeMap<String, String>> {
         let mut dates = BTreeMap::new();
-        for line in text.lines() {
-            let mut fields = line.split('|');
-            let (Some(suite), Some(file)) = (fields.next(), fields.next_back()) else {
-                continue;
-            };
-            // `HOST_PATH_dists_SUITE_main_binary-amd64_Packages` stands beside `…_SUITE_InRelease`.
-            let Some((stem, _)) = file.rsplit_once("_main_binary-") else {
-                continue;
-            };
-            let release = [format!("{stem}_InRelease"), format!("{stem}_Release")]
-                .into_iter()
-                .find(|path| Path::new(path).exists())
-                .ok_or_else(|| {
-                    let suite = suite.to_owned();
-                    Error::NoRelease { suite }.failure()
-                })?;
+        for index in indexes {
+            let release = index.release().into_iter().next().ok_or_else(|| {
+                let suite = index.suite.clone();
+                Error::NoRelease { suite }.failure()
+            })?;
             let text = fs_err::read_to_string(&release)?;
             if let Some(date) = text.lines().find_map(|line| line.strip_prefix("Date: ")) {
-                dates.insert(suite.to_owned(), date.trim().to_owned());
+                dates.insert(index.suite.clone(), date.trim().to_owned());
             }
         }
         Ok(dates)
     }
 
-    /// Solves one root: what must be added to `status` (control stanzas of what is there).
+    /// Lets `solve` see these texts instead of the `Packages` files, each in the place of one:
+    /// apt takes seconds for each root where it reads whole suites. What they say of hashes is
+    /// not looked at any more; it was compared with the signed Release file before.
+    pub fn show(&self, indexes: &[IndexFile], texts: &[String]) -> Result<()> {
+        let directory = self.directory.join(REACHABLE);
+        fs_err::remove_dir_all(&directory)?;
+        fs_err::create_dir_all(directory.join("partial"))?;
+        for (index, text) in indexes.iter().zip(texts) {
+            for file in index.release().iter().chain([&index.file]) {
+                let name = file.file_name().context("a file of apt has a name")?;
+                let shown = directory.join(name);
+                match file == &index.file {
+                    true => fs_err::write(shown, text)?,
+                    false => fs_err::copy(file, shown).map(drop)?,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Solves one root with what `show` has: what must be added to `status` (control stanzas of
+    /// what is there).
     pub fn solve(
         &self,
         names: &[&str],
@@ -147,6 +169,13 @@ impl Apt {
         } else {
             cmd!(sh, "apt-get --print-uris download")
         };
+        let lists = self.directory.join(REACHABLE);
+        let command = command
+            .arg("--option")
+            .arg(format!("Dir::State::lists={}/", lists.display()))
+            // So little is read that nothing need be kept.
+            .args(["--option", "Dir::Cache::pkgcache="])
+            .args(["--option", "Dir::Cache::srcpkgcache="]);
         let command = self.environment(command.arg("--").args(names));
         let mut lines = Vec::new();
         let ((status, _), stdout) = process::run(command, |line| lines.push(line.to_owned()))?;
@@ -174,7 +203,8 @@ impl Apt {
         let sh = &self.shell;
         let command = self.environment(cmd!(
             sh,
-            "apt-get --quiet=2 -o APT::Update::Error-Mode=any update"
+            // Nothing ever asks for all packages, so apt need not index them.
+            "apt-get --quiet=2 -o APT::Update::Error-Mode=any -o pkgCacheFile::Generate=false update"
         ));
         let mut lines = Vec::new();
         let ((status, text), _) = process::run(command, |line| lines.push(line.to_owned()))?;

@@ -1,6 +1,6 @@
 //! The packages that the mirrors have now, from their verified indexes. Pure.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::apt::Chosen;
@@ -18,7 +18,7 @@ struct Indexed<'a> {
     stanza: Stanza<'a>,
 }
 
-/// All packages, by name and version.
+/// Packages by name and version.
 pub(super) struct Index<'a>(BTreeMap<(&'a str, &'a str), Indexed<'a>>);
 
 impl<'a> Index<'a> {
@@ -40,11 +40,6 @@ impl<'a> Index<'a> {
             }
         }
         Ok(Self(index))
-    }
-
-    /// Names of all packages.
-    pub fn names(&self) -> BTreeSet<&'a str> {
-        self.0.keys().map(|(name, _)| *name).collect()
     }
 
     /// A dpkg status in which these packages are installed.

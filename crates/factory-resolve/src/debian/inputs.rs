@@ -63,6 +63,14 @@ impl Inputs {
         })
     }
 
+    /// All packages that a list or a lock names.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let wanted = self.lists.values().flatten().map(|line| line.text.as_str());
+        let locks = self.locks.values();
+        let locked = locks.flat_map(|found| &found.lock.packages);
+        wanted.chain(locked.map(|package| package.name.as_str()))
+    }
+
     /// The committed lock of a root, whether or not it is current.
     pub fn old(&self, root: &str) -> Option<DebianLock> {
         self.locks.get(root).map(|found| found.lock.clone())

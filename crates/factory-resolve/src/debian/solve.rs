@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use anyhow::Result;
+use deb_unpack::Archive;
 
 use super::apt::{Apt, Chosen};
 use super::error::Error;
@@ -96,14 +97,19 @@ fn solve_stale(
     options: &Options,
     stale: &BTreeSet<&str>,
 ) -> Result<BTreeMap<String, DebianLock>> {
-    let texts = apt
-        .indexes()?
-        .into_iter()
-        .map(|index| Ok((index.suite, fs_err::read_to_string(index.file)?)))
-        .collect::<Result<Vec<(String, String)>>>()?;
-    let index = Index::new(&texts).map_err(|error| error.failure())?;
-    let snapshots =
-        snapshot::times(&inputs.config, &apt.release_dates()?).map_err(|error| error.failure())?;
+    let indexes = apt.indexes()?;
+    let texts = indexes
+        .iter()
+        .map(|index| Ok(fs_err::read_to_string(&index.file)?))
+        .collect::<Result<Vec<String>>>()?;
+    let archive = Archive::new(texts.iter().map(String::as_str));
+    let reachable = archive.reachable(inputs.names());
+    apt.show(&indexes, &reachable)?;
+    let suites = indexes.iter().map(|index| index.suite.clone());
+    let reachable: Vec<(String, String)> = suites.zip(reachable).collect();
+    let index = Index::new(&reachable).map_err(|error| error.failure())?;
+    let dates = Apt::release_dates(&indexes)?;
+    let snapshots = snapshot::times(&inputs.config, &dates).map_err(|error| error.failure())?;
     let first = inputs.config.suites.first();
     let default_snapshot = first
         .and_then(|suite| snapshots.get(&suite.name))
@@ -112,6 +118,7 @@ fn solve_stale(
         apt,
         inputs,
         options,
+        archive,
         index,
         default_snapshot,
         snapshots: &snapshots,
@@ -140,6 +147,9 @@ struct Solver<'a> {
     apt: &'a Apt,
     inputs: &'a Inputs,
     options: &'a Options,
+    /// All packages.
+    archive: Archive<'a>,
+    /// Those that a root can have.
     index: Index<'a>,
     /// By suite.
     snapshots: &'a BTreeMap<String, String>,
@@ -165,7 +175,7 @@ impl Solver<'_> {
         let chosen = self
             .apt
             .solve(&wanted, root.dependencies, &status, &preferences)?
-            .map_err(|said| explain(name, lines, said, &self.index.names()))?;
+            .map_err(|said| explain(name, lines, said, &self.archive.names().collect()))?;
         check_moved(name, &chosen, &present).map_err(|error| error.failure())?;
         let locked = |package: &Chosen| {
             let index = &self.index;
