@@ -167,12 +167,14 @@ impl Request<'_> {
         let refused = |said: String| explain(goal.name, layers, &said, inputs, self.old);
         self.uv.compile(&request)?.map_err(refused)?;
         let annotated = fs_err::read_to_string(directory.join("resolved.txt"))?;
-        // The second run takes the first one's versions and lists the files of each.
-        request.constraints = &["constraints.txt", "pins.txt"];
+        // The second run lists the files of each version, and resolves nothing.
+        fs_err::write(directory.join("pins.txt"), pins(&annotated))?;
+        let (lists, arguments) = (["pins.txt".to_owned()], ["--no-deps".to_owned()]);
+        request.lists = &lists;
+        request.constraints = &[];
         request.output = "pylock.toml";
         request.format = "pylock.toml";
-        request.arguments = &[];
-        fs_err::write(directory.join("pins.txt"), pins(&annotated))?;
+        request.arguments = &arguments;
         self.uv.compile(&request)?.map_err(refused)?;
         let pylock = fs_err::read_to_string(directory.join("pylock.toml"))?;
         Ok(Resolved { annotated, pylock })
@@ -231,17 +233,13 @@ fn metadata(variant: &Variant, sdists: &Sdists) -> Result<String> {
     Ok(toml::to_string(&settings)?)
 }
 
-/// The resolved list without annotations and direct references, as constraints.
+/// The resolved list without annotations. A URL may have a fragment.
 fn pins(resolved: &str) -> String {
-    let mut text = String::new();
-    for line in resolved.lines() {
-        let requirement = line.split('#').next().unwrap_or_default().trim();
-        if requirement.contains("==") {
-            text.push_str(requirement);
-            text.push('\n');
-        }
-    }
-    text
+    let lines = resolved
+        .lines()
+        .map(|line| line.split(" #").next().unwrap_or_default().trim());
+    let requirements = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
+    requirements.map(|line| format!("{line}\n")).collect()
 }
 
 fn write_inputs(
@@ -327,6 +325,18 @@ mod tests {
         requires-dist = ["numpy>=1.26"]
         "#
         );
+    }
+
+    #[test]
+    fn ok_pins() {
+        let resolved = "six==1.17.0               # via -r pak3.txt\n\
+            torch @ https://h.example/torch-2.whl#sha256=00  # via six\n# a note\n    # via x\nplain==1\n";
+        let pins = pins(resolved);
+        insta::assert_snapshot!(pins, @"
+        six==1.17.0
+        torch @ https://h.example/torch-2.whl#sha256=00
+        plain==1
+        ");
     }
 
     #[test]
