@@ -61,6 +61,12 @@ impl Nix {
         }))
     }
 
+    /// Where store paths are on this machine.
+    pub fn store_paths(directories: &dyn Directories) -> PathBuf {
+        let root = store_root(directories).unwrap_or_else(|| PathBuf::from("/"));
+        root.join("nix/store")
+    }
+
     /// Where a provided Nix keeps its store on this machine.
     pub fn store_directory(directories: &dyn Directories) -> PathBuf {
         store_root(directories).unwrap_or_else(|| PathBuf::from("/nix"))

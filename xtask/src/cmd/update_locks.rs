@@ -14,6 +14,7 @@ use factory_base::error;
 use factory_base::fs::Lock;
 use factory_model::lock::{self, DebianLock, Diff, Entry, PythonLock};
 use factory_model::nearest::nearest;
+use factory_nix::Nix;
 use factory_resolve::Checked;
 use factory_resolve::debian;
 use factory_resolve::python;
@@ -170,6 +171,7 @@ fn python_updates(ctx: &Ctx, args: &UpdateLocksArgs) -> Result<Vec<Update>> {
         variants: args.variants.clone(),
         upgrade: args.upgrade,
         upgrade_packages: args.upgrade_package.iter().cloned().collect(),
+        store: Nix::store_paths(ctx),
     };
     python::update(ctx, &options)?
         .into_iter()

@@ -1,8 +1,8 @@
 //! An interpreter of the image's kind, for uv to ask about tags and markers.
 //!
-//! uv cannot be told to resolve for a free-threaded interpreter that is not there. One is
-//! taken from where uv finds or installs them, else CPython is built once from the pinned
-//! tarball into the cache.
+//! uv cannot be told to resolve for a free-threaded interpreter that is not there. The image's
+//! own is taken where the store has it, else one from where uv finds or installs them, else
+//! CPython is built once from the pinned tarball into the cache.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -12,6 +12,7 @@ use xshell::{Shell, cmd};
 
 use super::error::Error;
 use super::sources;
+use super::stored;
 use super::uv::Uv;
 use super::wheel::Abi;
 use crate::context::Context;
@@ -21,13 +22,16 @@ use factory_base::process;
 use factory_fetch::Job;
 use factory_model::lock::Tarball;
 
-/// Finds or makes an interpreter with this ABI.
-pub(super) fn provide(ctx: &dyn Context, uv: &Uv, abi: Abi) -> Result<PathBuf> {
+/// Finds or makes an interpreter with this ABI; `store` is where Nix keeps store paths.
+pub(super) fn provide(ctx: &dyn Context, uv: &Uv, store: &Path, abi: Abi) -> Result<PathBuf> {
     let tarball = sources::read(ctx)?
         .tarball
         .remove("cpython")
         .ok_or_else(|| Error::NoCpython.failure())?;
     let suffix = if abi.free_threaded { "t" } else { "" };
+    if let Some(found) = stored::find(ctx, store, &tarball.version, abi)? {
+        return Ok(found);
+    }
     let directory = ctx
         .cache()
         .join(format!("cpython-{}{suffix}", tarball.version));
@@ -62,10 +66,10 @@ pub(super) fn provide(ctx: &dyn Context, uv: &Uv, abi: Abi) -> Result<PathBuf> {
 
 /// An interpreter that has the GIL, for uv to ask for another version's files: any there is
 /// will do, as only tags count, which follow from the version.
-pub(super) fn with_gil(ctx: &dyn Context, uv: &Uv, abi: Abi) -> Result<PathBuf> {
+pub(super) fn with_gil(ctx: &dyn Context, uv: &Uv, store: &Path, abi: Abi) -> Result<PathBuf> {
     match uv.find_python("cpython@3+gil") {
         Some(found) => Ok(found),
-        None => provide(ctx, uv, abi),
+        None => provide(ctx, uv, store, abi),
     }
 }
 

@@ -22,6 +22,7 @@ mod sdists;
 mod share;
 mod shared;
 mod sources;
+mod stored;
 mod update;
 mod uv;
 mod variants;

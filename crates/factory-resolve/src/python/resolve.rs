@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::Result;
@@ -37,6 +37,8 @@ pub struct Options {
     pub upgrade: bool,
     /// Take the newest version of these.
     pub upgrade_packages: BTreeSet<String>,
+    /// Where Nix keeps store paths: the image's interpreter may be among them.
+    pub store: PathBuf,
 }
 
 /// What is to be resolved, and what with.
@@ -71,14 +73,28 @@ impl Request<'_> {
         let started = Instant::now();
         let Self { inputs, goal, .. } = *self;
         let abi = goal.variant.abi;
-        let python = interpreter::provide(ctx, self.uv, abi)?;
+        let store = &self.options.store;
+        let python = interpreter::provide(ctx, self.uv, store, abi)?;
         let layers = layer_inputs(inputs, goal);
         fs_err::create_dir_all(ctx.cache())?;
         let work = tempfile::tempdir_in(ctx.cache())?;
         ctx.step("Resolving", &format!("{} for {abi}", goal.name));
-        let resolved = self.run_uv(work.path(), &python, &layers)?;
-        let (mut chosen, nodes) = self.chosen(&resolved).map_err(|error| error.failure())?;
-        let lost = self.lost(ctx, work.path(), &mut chosen)?;
+        // The other interpreter is looked for while uv resolves for the first.
+        let other = goal.compared_with();
+        let (resolved, other) = std::thread::scope(|scope| {
+            let found = |abi| interpreter::with_gil(ctx, self.uv, store, abi);
+            let found = other.map(|abi| scope.spawn(move || (abi, found(abi))));
+            let resolved = self.run_uv(work.path(), &python, &layers);
+            (resolved, found.map(|found| found.join()))
+        });
+        let other = other
+            .transpose()
+            .map_err(|_| anyhow::anyhow!("the thread that looks for an interpreter panicked"))?;
+        let (mut chosen, nodes) = self.chosen(&resolved?).map_err(|error| error.failure())?;
+        let lost = match other {
+            None => Files::new(),
+            Some((abi, other)) => self.lost(work.path(), abi, &other?, &mut chosen)?,
+        };
         let mut lock = assemble(goal, &layers, &nodes, &chosen, &lost, list_sha256)
             .map_err(|error| error.failure())?;
         if goal.name != BUILD_NAME {
@@ -106,11 +122,8 @@ impl Request<'_> {
 
     /// Native code that the same Python with the GIL gets: taken where an override says so. The
     /// rest is the result.
-    fn lost(&self, ctx: &dyn Context, directory: &Path, chosen: &mut Files) -> Result<Files> {
+    fn lost(&self, directory: &Path, abi: Abi, python: &Path, chosen: &mut Files) -> Result<Files> {
         let variant = &self.goal.variant;
-        let Some(abi) = self.goal.compared_with() else {
-            return Ok(BTreeMap::new());
-        };
         let wanted = native::without_platform(variant, chosen);
         if wanted.is_empty() {
             return Ok(BTreeMap::new());
@@ -119,7 +132,7 @@ impl Request<'_> {
         let version = format!("3.{}", abi.minor);
         let request = Compile {
             directory,
-            python: &interpreter::with_gil(ctx, self.uv, abi)?,
+            python,
             lists: &["pure.txt".to_owned()],
             constraints: &[],
             overrides: "overrides.txt",

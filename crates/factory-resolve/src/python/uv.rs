@@ -21,7 +21,6 @@ const PLATFORM: &str = "x86_64-manylinux_2_40";
 /// A usable uv.
 pub(super) struct Uv {
     program: PathBuf,
-    shell: Shell,
     environment: Vec<(String, String)>,
     index: Vec<String>,
 }
@@ -57,10 +56,9 @@ impl Uv {
             program: PathBuf::from("uv"),
             environment: settings.environment(),
             index: settings.index_arguments(),
-            shell,
         };
         if let Some(found) = process::find("uv") {
-            let version = process::capture(cmd!(uv.shell, "{found} --version"))?;
+            let version = process::capture(cmd!(shell, "{found} --version"))?;
             if is_new_enough(&version) {
                 uv.program = found;
                 return Ok(uv);
@@ -88,7 +86,7 @@ impl Uv {
         let work = tempfile::tempdir_in(cache)?;
         let (list, target) = (work.path().join("requirements.txt"), work.path().join("uv"));
         fs_err::write(&list, REQUIREMENTS)?;
-        let sh = &self.shell;
+        let sh = Shell::new()?;
         process::capture(cmd!(
             sh,
             "python3 -m pip install --quiet --no-deps --require-hashes --only-binary :all: --root-user-action=ignore --target {target} --requirement {list}"
@@ -100,7 +98,7 @@ impl Uv {
     /// An interpreter that is installed already.
     pub fn find_python(&self, request: &str) -> Option<PathBuf> {
         let uv = &self.program;
-        let sh = &self.shell;
+        let sh = Shell::new().ok()?;
         let command = cmd!(
             sh,
             "{uv} python find --no-project --no-python-downloads {request}"
@@ -112,7 +110,7 @@ impl Uv {
 
     /// Lets uv install an interpreter into the cache; fails fast where its host is not reachable.
     pub fn install_python(&self, ctx: &dyn Context, request: &str) -> Result<PathBuf> {
-        let (uv, sh) = (&self.program, &self.shell);
+        let (uv, sh) = (&self.program, Shell::new()?);
         let directory = ctx.cache().join("uv-python");
         let with = |cmd: Cmd<'_>| -> Result<String> {
             let cmd = cmd
@@ -132,8 +130,8 @@ impl Uv {
     /// Runs `uv pip compile`; the inner error is what uv says about the requirements.
     pub fn compile(&self, request: &Compile<'_>) -> Result<Result<(), String>> {
         let uv = &self.program;
-        self.shell.change_dir(request.directory);
-        let sh = &self.shell;
+        let sh = Shell::new()?;
+        sh.change_dir(request.directory);
         let (python, format, output) = (request.python, request.format, request.output);
         let overrides = request.overrides;
         let mut command = cmd!(
