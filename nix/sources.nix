@@ -101,11 +101,14 @@ in
       hash = locked.nar_hash;
       mode = "recursive";
       origins = [
-        {
-          registry = "git";
-          inherit (locked) url rev;
-          submodules = locked.submodules or false;
-        }
+        (
+          {
+            registry = "git";
+            inherit (locked) url rev;
+            submodules = locked.submodules or false;
+          }
+          // (if locked ? exclude then { inherit (locked) exclude; } else { })
+        )
       ];
     };
 

@@ -115,6 +115,26 @@ pub enum Error {
         /// The submodule.
         path: String,
     },
+    /// A repository does not have the content of a file that it lists.
+    #[error("{url} does not have the file `{path}` of {rev}")]
+    MissingFile {
+        /// The repository, before the user's `insteadOf`.
+        url: String,
+        /// Its revision.
+        rev: String,
+        /// The file.
+        path: String,
+    },
+    /// A pattern of what a tree leaves out.
+    #[error("`{pattern}`, which the tree is to leave out, is not in {url} at {rev}")]
+    ExcludesNothing {
+        /// The repository.
+        url: String,
+        /// Its revision.
+        rev: String,
+        /// The pattern.
+        pattern: String,
+    },
     /// A tree to be hashed holds something else.
     #[error("`{}` is neither a file, a link nor a directory", .path.display())]
     SpecialFile {
@@ -135,12 +155,14 @@ impl Explain for Error {
             | Self::NoIndex
             | Self::NoCrate { .. }
             | Self::NoCargoHome
+            | Self::MissingFile { .. }
             | Self::CannotWrite { .. } => Kind::Environment,
             Self::NotATree { .. }
             | Self::NotAFile { .. }
             | Self::BadSettings { .. }
             | Self::BadUrl { .. }
             | Self::NoSubmoduleUrl { .. }
+            | Self::ExcludesNothing { .. }
             | Self::SpecialFile { .. } => Kind::BadInput,
         }
     }
@@ -158,6 +180,10 @@ impl Explain for Error {
             Self::NoSubmoduleUrl { .. } => {
                 "it cannot be fetched with submodules: set `submodules = false` in `package-lists/sources.toml`, with the hash of that tree"
             }
+            Self::ExcludesNothing { .. } => {
+                "change `exclude` in `package-lists/sources.toml` to what this revision has"
+            }
+            Self::MissingFile { path, .. } => return of_missing_file(path),
             Self::WrongTree {
                 submodules: Some(submodules),
                 pointers,
@@ -167,6 +193,15 @@ impl Explain for Error {
         };
         vec![hint.to_owned()]
     }
+}
+
+fn of_missing_file(path: &str) -> Vec<String> {
+    vec![
+        "a mirror may have been copied without large files: fetch from the original".to_owned(),
+        format!(
+            "if no image needs `{path}`, add it to `exclude` in `package-lists/sources.toml`, with the hash of what remains"
+        ),
+    ]
 }
 
 fn of_wrong_tree(submodules: bool, pointers: Option<&str>) -> Vec<String> {

@@ -51,12 +51,14 @@ impl Downloader<'_> {
                 url,
                 rev,
                 submodules,
+                exclude,
             } => {
                 let bar = progress.file(&job.name, job.size);
                 let revision = git::Revision {
                     url,
                     rev,
                     submodules: *submodules,
+                    exclude,
                 };
                 let objects = job.destination.with_file_name("git-objects");
                 let pointers = git::checkout(self.ctx, &revision, &objects, &job.destination)?;

@@ -9,4 +9,5 @@ pub mod list;
 pub mod lock;
 pub mod nearest;
 pub mod schema;
+pub mod tree_hashes;
 pub mod verdict;

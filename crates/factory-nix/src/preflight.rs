@@ -168,6 +168,7 @@ mod tests {
                     url,
                     rev,
                     submodules: false,
+                    exclude: Vec::new(),
                 }],
             )
         };

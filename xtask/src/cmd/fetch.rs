@@ -153,6 +153,7 @@ mod tests {
                     url: "https://forge.test/a".to_owned(),
                     rev: "0".repeat(40),
                     submodules: false,
+                    exclude: Vec::new(),
                 },
             ),
         ];

@@ -5,6 +5,7 @@ use std::process::Command;
 
 use factory_base::error::{Kind, hints_of, kind_of};
 use factory_fetch::git::{Revision, checkout};
+use factory_model::lock::TreePattern;
 
 use crate::server::{Reply, Server};
 use crate::support::Sandbox;
@@ -63,10 +64,34 @@ impl Repository {
     fn url(&self) -> String {
         self.0.display().to_string()
     }
+
+    /// Takes away the content of a file, as a copy without large files does.
+    fn lose(&self, file: &str) -> String {
+        let blob = self.git(&["rev-parse", &format!("HEAD:{file}")]);
+        let object = format!(".git/objects/{}/{}", &blob[..2], &blob[2..]);
+        std::fs::remove_file(self.0.join(object)).unwrap();
+        blob
+    }
+
+    /// As forges do.
+    fn allow_filter(&self) {
+        self.git(&["config", "uploadpack.allowFilter", "true"]);
+    }
 }
 
 /// Checks out into `target` of the sandbox.
 fn check_out(sandbox: &Sandbox, url: &str, rev: &str) -> anyhow::Result<Vec<PathBuf>> {
+    check_out_without(sandbox, url, rev, &[])
+}
+
+/// Checks out all but what some patterns say.
+fn check_out_without(
+    sandbox: &Sandbox,
+    url: &str,
+    rev: &str,
+    exclude: &[&str],
+) -> anyhow::Result<Vec<PathBuf>> {
+    let exclude: Vec<TreePattern> = exclude.iter().map(|text| text.parse().unwrap()).collect();
     let target = sandbox.directory.path().join("target");
     if target.exists() {
         std::fs::remove_dir_all(&target).unwrap();
@@ -75,6 +100,7 @@ fn check_out(sandbox: &Sandbox, url: &str, rev: &str) -> anyhow::Result<Vec<Path
         url,
         rev,
         submodules: true,
+        exclude: &exclude,
     };
     checkout(
         &sandbox.ctx,
@@ -205,6 +231,7 @@ fn ok_mirror_by_instead_of() {
             url: "https://forge.test/owner/repository",
             rev: &rev,
             submodules: true,
+            exclude: &[],
         };
         let objects = target.with_file_name("objects");
         checkout(&Sandbox::new().ctx, &revision, &objects, &target).unwrap();
@@ -331,11 +358,7 @@ fn err_repository_without_a_large_file() {
     let sandbox = Sandbox::new();
     let repository = Repository::new(&sandbox, "repository");
     let rev = repository.commit("large.bin", "large");
-    let blob = repository.git(&["rev-parse", "HEAD:large.bin"]);
-    let object = repository
-        .0
-        .join(format!(".git/objects/{}/{}", &blob[..2], &blob[2..]));
-    std::fs::remove_file(object).unwrap();
+    let blob = repository.lose("large.bin");
     let error = check_out(&sandbox, &repository.url(), &rev).unwrap_err();
     let text = shown(&sandbox, &error, &[&rev, &blob]);
     // Which of its programs git names differs from release to release.
@@ -361,4 +384,120 @@ fn ok_pointers_of_large_files_are_named() {
     assert_eq!(pointers, [PathBuf::from("models/a.bin")]);
     let target = sandbox.directory.path().join("target/models/a.bin");
     assert_eq!(std::fs::read_to_string(target).unwrap(), pointer);
+}
+
+/// A repository with a file of each kind that a tree may leave out.
+fn with_extras(sandbox: &Sandbox) -> (Repository, String) {
+    let repository = Repository::new(sandbox, "repository");
+    repository.commit("assets/deep/a.png", "picture");
+    repository.commit("assets/b [1].png", "another picture");
+    repository.commit("notebooks/a.ipynb", "notebook");
+    repository.commit("notebooks/a.py", "code");
+    let rev = repository.commit("file.txt", "text");
+    (repository, rev)
+}
+
+#[test]
+fn ok_left_out_is_not_fetched() {
+    let sandbox = Sandbox::new();
+    let (repository, rev) = with_extras(&sandbox);
+    repository.allow_filter();
+    let exclude = ["assets", "notebooks/*.ipynb"];
+    check_out_without(&sandbox, &repository.url(), &rev, &exclude).unwrap();
+    let target = sandbox.directory.path().join("target");
+    assert_eq!(files(&target), ["file.txt: text", "notebooks/a.py: code"]);
+    assert!(!target.join("assets").exists());
+    let objects = sandbox.directory.path().join("objects");
+    let fetched = std::fs::read_dir(objects).unwrap().next().unwrap().unwrap();
+    let fetched = Repository(fetched.path());
+    let all = fetched.git(&["cat-file", "--batch-all-objects", "--batch-check"]);
+    let blobs = all.lines().filter(|line| line.contains(" blob ")).count();
+    assert_eq!(blobs, 2, "{all}");
+}
+
+#[test]
+fn ok_same_tree_with_and_without_filters() {
+    // A server that knows no filters sends all, and the same tree comes of it.
+    let sandbox = Sandbox::new();
+    let (repository, rev) = with_extras(&sandbox);
+    let exclude = ["assets/*", "notebooks/*.ipynb"];
+    check_out_without(&sandbox, &repository.url(), &rev, &exclude).unwrap();
+    let target = sandbox.directory.path().join("target");
+    let all = factory_fetch::nar_hash(&target).unwrap();
+    std::fs::remove_dir_all(sandbox.directory.path().join("objects")).unwrap();
+    repository.allow_filter();
+    check_out_without(&sandbox, &repository.url(), &rev, &exclude).unwrap();
+    assert_eq!(factory_fetch::nar_hash(&target).unwrap(), all);
+    // And of a second run that has the objects.
+    check_out_without(&sandbox, &repository.url(), &rev, &exclude).unwrap();
+    assert_eq!(factory_fetch::nar_hash(&target).unwrap(), all);
+}
+
+#[test]
+fn ok_mirror_without_what_is_left_out() {
+    let sandbox = Sandbox::new();
+    let (repository, rev) = with_extras(&sandbox);
+    repository.allow_filter();
+    repository.lose("assets/deep/a.png");
+    repository.lose("notebooks/a.ipynb");
+    let exclude = ["assets/*", "notebooks/*.ipynb"];
+    check_out_without(&sandbox, &repository.url(), &rev, &exclude).unwrap();
+    let target = sandbox.directory.path().join("target");
+    assert_eq!(files(&target), ["file.txt: text", "notebooks/a.py: code"]);
+}
+
+#[test]
+fn err_mirror_without_a_file_that_stays() {
+    let sandbox = Sandbox::new();
+    let (repository, rev) = with_extras(&sandbox);
+    repository.allow_filter();
+    repository.lose("notebooks/a.py");
+    // Said with its path, whether or not other files are left out; never another hash.
+    for exclude in [&["assets"][..], &[]] {
+        let error = check_out_without(&sandbox, &repository.url(), &rev, exclude).unwrap_err();
+        assert_eq!(kind_of(&error), Kind::Environment);
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(shown(&sandbox, &error, &[&rev]), @"
+            [DIRECTORY]/repository does not have the file `notebooks/a.py` of [REVISION 1]
+            hint: a mirror may have been copied without large files: fetch from the original
+            hint: if no image needs `notebooks/a.py`, add it to `exclude` in `package-lists/sources.toml`, with the hash of what remains
+            ");
+        }
+        std::fs::remove_dir_all(sandbox.directory.path().join("objects")).unwrap();
+    }
+}
+
+#[test]
+fn ok_left_out_of_submodules() {
+    let sandbox = Sandbox::new();
+    let gone = Repository::new(&sandbox, "gone");
+    gone.commit("gone.txt", "gone");
+    let inner = Repository::new(&sandbox, "inner");
+    inner.commit("media/a.png", "picture");
+    inner.commit("inner.txt", "inner");
+    inner.allow_filter();
+    let outer = Repository::new(&sandbox, "outer");
+    outer.allow_filter();
+    outer.commit_submodule("ext/gone", &gone, &gone.url());
+    let rev = outer.commit_submodule("ext/inner", &inner, &inner.url());
+    inner.lose("media/a.png");
+    // A submodule that is left out is not asked for.
+    std::fs::remove_dir_all(&gone.0).unwrap();
+    let exclude = ["ext/gone", "ext/inner/media", ".gitmodules"];
+    check_out_without(&sandbox, &outer.url(), &rev, &exclude).unwrap();
+    let target = sandbox.directory.path().join("target");
+    assert_eq!(files(&target), ["ext/inner/inner.txt: inner"]);
+    assert!(!target.join("ext/gone").exists());
+}
+
+#[test]
+fn err_nothing_to_leave_out() {
+    let sandbox = Sandbox::new();
+    let (repository, rev) = with_extras(&sandbox);
+    let error = check_out_without(&sandbox, &repository.url(), &rev, &["asset/*.png"]).unwrap_err();
+    assert_eq!(kind_of(&error), Kind::BadInput);
+    insta::assert_snapshot!(shown(&sandbox, &error, &[&rev]), @"
+    `asset/*.png`, which the tree is to leave out, is not in [DIRECTORY]/repository at [REVISION 1]
+    hint: change `exclude` in `package-lists/sources.toml` to what this revision has
+    ");
 }

@@ -88,7 +88,8 @@ pub(super) fn explain(cause: Cause, url: &str, rev: &str, said: &str) -> anyhow:
         .hint("its branch was moved and the old commits dropped: pin a revision that it has, with its hash, in `package-lists/sources.toml` and in the list, and run `cargo xtask update-locks`")
         .hint(mirror),
         Cause::Incomplete => with(format!("{url} does not give all files of {rev}"))
-            .hint("a mirror may have been copied without large files: run `git fsck` in it, or fetch from the original"),
+            .hint("a mirror may have been copied without large files: run `git fsck` in it, or fetch from the original")
+            .hint("to have the missing file named, and to do without those that a tree leaves out, allow filters in the mirror: `git config uploadpack.allowFilter true`"),
         Cause::NotAdvertised | Cause::Other => with(format!("cannot fetch {rev} from {url}")),
     }
     .into()

@@ -1,6 +1,7 @@
 //! Trees of git repositories, through the user's own git and its settings.
 
 mod failure;
+mod sparse;
 mod submodule;
 
 use std::path::{Path, PathBuf};
@@ -12,7 +13,7 @@ use xshell::{Cmd, Shell, cmd};
 use factory_base::error::Explain as _;
 use factory_base::process;
 use factory_base::run::Cancel;
-use factory_model::lock::Sha256;
+use factory_model::lock::{Sha256, TreePattern};
 use failure::Cause;
 
 use crate::context::Context;
@@ -38,6 +39,13 @@ const SETTINGS: [&str; 13] = [
 ];
 /// First line of a Git LFS pointer.
 const POINTER: &[u8] = b"version https://git-lfs.github.com/spec/v1\n";
+/// A checkout that leaves out what `info/sparse-checkout` names.
+const SPARSE: [&str; 4] = [
+    "-c",
+    "core.sparseCheckout=true",
+    "-c",
+    "core.sparseCheckoutCone=false",
+];
 /// A pointer is smaller than this, says its specification.
 const POINTER_SIZE: u64 = 1024;
 
@@ -50,6 +58,8 @@ pub struct Revision<'a> {
     pub rev: &'a str,
     /// Whether its submodules are part of the tree.
     pub submodules: bool,
+    /// What is left out of the tree, and not fetched where the server can leave it out.
+    pub exclude: &'a [TreePattern],
 }
 
 /// Puts the files of a revision into the new directory `target`, without `.git`; returns
@@ -142,37 +152,75 @@ struct Fetcher<'a> {
 
 impl Fetcher<'_> {
     fn tree(&self, revision: &Revision<'_>, target: &Path, trust: Trust) -> Result<()> {
-        let Revision {
-            url,
-            rev,
-            submodules,
-        } = *revision;
+        let Revision { url, rev, .. } = *revision;
         let repository = self
             .objects
             .join(format!("{}.git", Sha256::of(url.as_bytes())));
         if !self.has(&repository, rev) {
-            self.fetch(&repository, url, rev, trust)?;
+            self.fetch(&repository, revision, trust)?;
         }
         self.ctx.check_interrupted()?;
         fs_err::create_dir_all(target)?;
+        let list = ["ls-tree", "-r", "-z", "--full-tree", rev];
+        let listed = self
+            .run(&repository, &[], &list, Trust::Full)
+            .map_err(|said| failure::explain(Cause::Incomplete, url, rev, &said))?;
+        self.files(&repository, revision, target, &listed, trust)?;
+        if revision.submodules {
+            self.submodules(&repository, revision, target, &listed)?;
+        }
+        Ok(())
+    }
+
+    /// Writes the files that stay. What a fetch of part of the objects left behind, git asks
+    /// for here, in one request.
+    fn files(
+        &self,
+        repository: &Path,
+        revision: &Revision<'_>,
+        target: &Path,
+        listed: &str,
+        trust: Trust,
+    ) -> Result<()> {
+        let Revision { url, rev, .. } = *revision;
+        let left_out = sparse::left_out(listed, revision.exclude);
+        if let Some(pattern) = left_out.unused.first() {
+            return Err(Error::ExcludesNothing {
+                url: url.to_owned(),
+                rev: rev.to_owned(),
+                pattern: pattern.to_string(),
+            }
+            .failure()
+            .into());
+        }
         // The index may be that of a checkout that was cut off.
         let index = repository.join("index");
         if index.exists() {
             fs_err::remove_file(index)?;
         }
         let target_text = target.display().to_string();
-        let checkout = ["checkout", "--quiet", "--force", "--detach", rev];
-        self.run(
-            &repository,
-            &["--work-tree", &target_text],
-            &checkout,
-            Trust::Full,
-        )
-        .map_err(|said| failure::explain(Cause::Incomplete, url, rev, &said))?;
-        if submodules {
-            self.submodules(&repository, revision, target)?;
+        let mut options = vec!["--work-tree", &target_text];
+        if !left_out.paths.is_empty() {
+            fs_err::create_dir_all(repository.join("info"))?;
+            let file = repository.join("info/sparse-checkout");
+            fs_err::write(file, sparse::file(&left_out.paths))?;
+            options.extend(SPARSE);
         }
-        Ok(())
+        let checkout = ["checkout", "--quiet", "--force", "--detach", rev];
+        let Err(said) = self.run(repository, &options, &checkout, trust) else {
+            return Ok(());
+        };
+        self.ctx.check_interrupted()?;
+        Err(match sparse::path_missing(&said, listed) {
+            Some(path) => Error::MissingFile {
+                url: url.to_owned(),
+                rev: rev.to_owned(),
+                path: path.to_owned(),
+            }
+            .failure()
+            .into(),
+            None => failure::explain(Cause::Incomplete, url, rev, &said),
+        })
     }
 
     fn has(&self, repository: &Path, rev: &str) -> bool {
@@ -184,48 +232,67 @@ impl Fetcher<'_> {
     }
 
     /// Brings the one revision; where a server gives branches and tags only, their history.
-    fn fetch(&self, repository: &Path, url: &str, rev: &str, trust: Trust) -> Result<()> {
+    /// Without the content of files where some are left out: a checkout asks for the others.
+    fn fetch(&self, repository: &Path, revision: &Revision<'_>, trust: Trust) -> Result<()> {
+        let Revision { url, rev, .. } = *revision;
         fs_err::create_dir_all(repository)?;
         process::capture(silent(cmd!(
             self.shell,
             "git init --quiet --bare {repository}"
         ))?)?;
-        let fetch = |more: &[&str]| {
-            let fetch = ["fetch", "--quiet", "--no-tags", "--no-recurse-submodules"];
-            let arguments: Vec<&str> = fetch.iter().chain(more).copied().collect();
-            self.run(repository, &[], &arguments, trust)
+        let set = ["config", "remote.origin.url", url];
+        self.run(repository, &[], &set, Trust::Full)
+            .map_err(|said| failure::explain(Cause::Other, url, rev, &said))?;
+        let filter: &[&str] = match revision.exclude {
+            [] => &[],
+            _ => &["--filter=blob:none"],
         };
-        let Err(said) = fetch(&["--depth", "1", "--", url, rev]) else {
+        let fetch = |filter: &[&str], more: &[&str]| {
+            let fetch = ["fetch", "--quiet", "--no-tags", "--no-recurse-submodules"];
+            let arguments: Vec<&str> = fetch.iter().chain(filter).chain(more).copied().collect();
+            let fetched = self.run(repository, &[], &arguments, trust);
+            self.ctx.check_interrupted()?;
+            anyhow::Ok(fetched)
+        };
+        let one = ["--depth", "1", "origin", rev];
+        let Err(said) = fetch(filter, &one)? else {
             return Ok(());
         };
-        self.ctx.check_interrupted()?;
-        let cause = Cause::of(&said);
-        if cause != Cause::NotAdvertised {
-            return Err(failure::explain(cause, url, rev, &said));
+        match Cause::of(&said) {
+            // Which file it lacks, the checkout says.
+            Cause::Incomplete if fetch(&["--filter=blob:none"], &one)?.is_ok() => return Ok(()),
+            Cause::NotAdvertised => {}
+            cause => return Err(failure::explain(cause, url, rev, &said)),
         }
         self.ctx
             .detail(&format!("{url}: no fetch of {rev} alone: {said}"));
-        fetch(&[
-            "--",
-            url,
+        let all = [
+            "origin",
             "+refs/heads/*:refs/heads/*",
             "+refs/tags/*:refs/tags/*",
-        ])
-        .map_err(|said| failure::explain(Cause::of(&said), url, rev, &said))?;
+        ];
+        fetch(filter, &all)?.map_err(|said| failure::explain(Cause::of(&said), url, rev, &said))?;
         if self.has(repository, rev) {
             return Ok(());
         }
         Err(failure::explain(Cause::NoRevision, url, rev, ""))
     }
 
-    fn submodules(&self, repository: &Path, parent: &Revision<'_>, target: &Path) -> Result<()> {
+    fn submodules(
+        &self,
+        repository: &Path,
+        parent: &Revision<'_>,
+        target: &Path,
+        listed: &str,
+    ) -> Result<()> {
         let Revision { url, rev, .. } = *parent;
-        let read = |arguments: &[&str]| {
-            self.run(repository, &[], arguments, Trust::Full)
-                .map_err(|said| failure::explain(Cause::Incomplete, url, rev, &said))
-        };
-        let listed = read(&["ls-tree", "-r", "-z", "--full-tree", rev])?;
-        let links = submodule::links(&listed);
+        let mut links = submodule::links(listed);
+        links.retain(|(path, _)| {
+            !parent
+                .exclude
+                .iter()
+                .any(|one| one.left_out(path).is_some())
+        });
         if links.is_empty() {
             return Ok(());
         }
@@ -253,10 +320,13 @@ impl Fetcher<'_> {
                 .failure()
             })?;
             let child = submodule::resolve(url, declared);
+            let exclude = parent.exclude.iter();
+            let exclude: Vec<TreePattern> = exclude.filter_map(|one| one.below(path)).collect();
             let revision = Revision {
                 url: &child,
                 rev,
                 submodules: true,
+                exclude: &exclude,
             };
             self.tree(
                 &revision,

@@ -10,6 +10,7 @@ mod python;
 mod seal;
 mod sha256;
 mod sources;
+mod tree_pattern;
 
 pub use debian::{DebianLock, DebianPackage};
 pub use diff::{Diff, Entry, diff};
@@ -19,3 +20,4 @@ pub use python::{
 pub use seal::{Sealed, is_sealed, parse, text};
 pub use sha256::{ParseSha256Error, Sha256, SriSha256};
 pub use sources::{GitKind, GitTree, Origin, SourcesLock, Tarball, Weights};
+pub use tree_pattern::{ParseTreePatternError, TreePattern};

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::diff::Entry;
 use super::sha256::{Sha256, SriSha256};
+use super::tree_pattern::TreePattern;
 
 /// How many digits of a revision people are shown.
 const SHORT_REVISION: usize = 12;
@@ -103,8 +104,11 @@ pub struct GitTree {
     pub url: String,
     /// Full revision, 40 hex digits.
     pub rev: String,
-    /// NAR hash of the tree without `.git`.
+    /// NAR hash of the tree without `.git` and without what `exclude` names.
     pub nar_hash: SriSha256,
+    /// What is left out of the tree.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exclude: Vec<TreePattern>,
     /// Whether submodules are part of the tree.
     #[serde(default)]
     pub submodules: bool,
@@ -162,6 +166,9 @@ pub enum Origin {
         rev: String,
         /// Whether submodules are part of the tree.
         submodules: bool,
+        /// What is left out of the tree.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        exclude: Vec<TreePattern>,
     },
     /// The executable `path` of a Debian package, kept executable: the one seed binary.
     #[serde(rename = "deb-member")]

@@ -34,7 +34,9 @@ pub use exclusions::{Class, Exclusion, Exclusions, Requested};
 pub use name::PackageName;
 pub use requirement::{Requirement, parse_list};
 pub use resolve::Options;
-pub use sources::{SourcesUpdate, check as check_sources, update as update_sources};
+pub use sources::{
+    SourcesUpdate, check as check_sources, left_out as left_out_of_trees, update as update_sources,
+};
 pub use update::{VariantUpdate, check, check_exclusions, read_lock, update};
 pub use variants::{Direct, Provided, Variant, Variants};
 pub use wheel::{Abi, Target, WheelFilename};

@@ -9,8 +9,11 @@ use crate::committed::{self, Checked};
 use crate::context::Context;
 use crate::error::Problem;
 use factory_base::error::Explain as _;
-use factory_model::lock::{GitKind, GitTree, Sealed, SourcesLock, SriSha256, Tarball, Weights};
+use factory_model::lock::{
+    GitKind, GitTree, Sealed, SourcesLock, SriSha256, Tarball, TreePattern, Weights,
+};
 use factory_model::schema;
+use factory_model::tree_hashes::LeftOut;
 
 /// Its lock, below `package-lists/locks`.
 const LOCK: &str = "sources";
@@ -35,6 +38,9 @@ pub(super) struct GitSource {
     pub url: String,
     pub rev: String,
     pub nar_hash: SriSha256,
+    /// What no image needs; the hash is over the rest.
+    #[serde(default)]
+    pub exclude: Vec<Exclude>,
     #[serde(default)]
     pub submodules: bool,
     pub kind: GitKind,
@@ -44,6 +50,17 @@ pub(super) struct GitSource {
     /// that does not hold is left out.
     #[serde(default)]
     pub requires: Vec<String>,
+}
+
+/// Paths that a tree leaves out.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Exclude {
+    pub paths: Vec<TreePattern>,
+    /// Why nobody needs them, or why they cannot be had.
+    pub reason: String,
+    /// What does not work without them, such as a node.
+    pub disables: Option<String>,
 }
 
 /// Reads `sources.toml`.
@@ -67,12 +84,21 @@ impl Sources {
 }
 
 impl GitSource {
+    fn excluded(&self) -> impl Iterator<Item = &TreePattern> {
+        self.exclude.iter().flat_map(|exclude| &exclude.paths)
+    }
+
     fn check(&self) -> Result<(), String> {
         if self.rev.len() != 40 || !self.rev.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Err(format!("`{}` is not a full revision", self.rev));
         }
         if (self.kind == GitKind::CustomNode) != self.install_dir.is_some() {
             return Err("`install_dir` belongs to a custom node, and to nothing else".to_owned());
+        }
+        let mut paths: Vec<&TreePattern> = self.excluded().collect();
+        paths.sort();
+        if let Some(twice) = paths.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(format!("`exclude` has `{}` twice", twice[0]));
         }
         Ok(())
     }
@@ -113,6 +139,25 @@ pub fn check(ctx: &dyn Context) -> Result<Checked> {
     Ok(checked)
 }
 
+/// What the trees of `sources.toml` leave out, by name.
+///
+/// # Errors
+/// `sources.toml` cannot be read or is wrong.
+pub fn left_out(ctx: &dyn Context) -> Result<BTreeMap<String, Vec<LeftOut>>> {
+    let git = read(ctx)?.git.into_iter();
+    let left_out = git.filter(|(_, git)| !git.exclude.is_empty());
+    Ok(left_out
+        .map(|(name, git)| {
+            let entries = git.exclude.into_iter().map(|exclude| LeftOut {
+                paths: exclude.paths.iter().map(TreePattern::to_string).collect(),
+                reason: exclude.reason,
+                disables: exclude.disables,
+            });
+            (name, entries.collect())
+        })
+        .collect())
+}
+
 fn locked(sources: Sources) -> SourcesLock {
     SourcesLock {
         schema_version: 1,
@@ -122,10 +167,13 @@ fn locked(sources: Sources) -> SourcesLock {
             .into_iter()
             .map(|(name, git)| {
                 let is_package = git.kind == GitKind::Python;
+                let mut exclude: Vec<TreePattern> = git.excluded().cloned().collect();
+                exclude.sort();
                 let tree = GitTree {
                     url: git.url,
                     rev: git.rev,
                     nar_hash: git.nar_hash,
+                    exclude,
                     submodules: git.submodules,
                     kind: git.kind,
                     install_dir: git.install_dir,
