@@ -216,6 +216,18 @@ pub enum Command {
     /// Example: `cargo xtask update-locks --upgrade-package torch`
     #[command(verbatim_doc_comment)]
     UpdateLocks(UpdateLocksArgs),
+    /// Fetch git trees and record that their hashes are right
+    ///
+    /// Brings each tree of `package-lists/locks/sources.toml` from its repository, as a build
+    /// does and whatever the store has, hashes it, and compares. Writes what was right to
+    /// `package-lists/tree-hashes.toml` and `docs/sources.md`, with the day. A tree that cannot
+    /// be fetched keeps what is recorded of it.
+    ///
+    /// Exit status 1 when a hash is another one, 3 when a tree cannot be fetched.
+    ///
+    /// Example: `cargo xtask hash-sources sam-2`
+    #[command(verbatim_doc_comment)]
+    HashSources(HashSourcesArgs),
     /// Show which layers are built and what a build would do
     ///
     /// Reads the flake and the store, and changes neither. Times are those measured when
@@ -771,6 +783,20 @@ pub struct UpdateLocksArgs {
     /// Accept the Release file of this suite although it is past its Valid-Until; repeatable
     #[arg(long, value_name = "SUITE")]
     pub allow_expired: Vec<String>,
+}
+
+/// Arguments of `hash-sources`.
+#[derive(Debug, Args)]
+pub struct HashSourcesArgs {
+    /// Trees, by their names in `sources.toml` [default: all]
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+    /// Say whether the record and its page belong to the locks, without network; write nothing
+    #[arg(long, conflicts_with_all = ["names", "dry_run"])]
+    pub check: bool,
+    /// Fetch, hash and compare; write nothing
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// Arguments of `status`.

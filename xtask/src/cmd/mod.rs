@@ -9,6 +9,7 @@ mod completions;
 mod diff;
 mod doctor;
 mod fetch;
+mod hash_sources;
 mod inspect;
 mod load;
 mod plan;
@@ -37,6 +38,7 @@ pub fn run(ctx: &Ctx, command: Command) -> Result<()> {
         Command::Build(args) => build::run(ctx, &args),
         Command::BuildFinal(args) => build_final::run(ctx, &args),
         Command::Fetch(args) => fetch::run(ctx, &args),
+        Command::HashSources(args) => hash_sources::run(ctx, &args),
         Command::Load(args) => load::run(ctx, &args),
         Command::Plan(args) => plan::run(ctx, &args),
         Command::Push(args) => push::run(ctx, &args),

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Below these, keys are names that people choose.
-const MAPS: [&str; 9] = [
+const MAPS: [&str; 10] = [
     "direct",
     "files",
     "from_index",
@@ -13,6 +13,7 @@ const MAPS: [&str; 9] = [
     "root",
     "sdist",
     "tarball",
+    "tree",
     "variant",
     "weights",
 ];

@@ -46,6 +46,7 @@ mod skips;
 mod support;
 mod tidy;
 mod tiny_image;
+mod tree_hashes;
 mod update_locks;
 mod variants;
 mod verify;
