@@ -19,6 +19,9 @@ pub struct Layers {
     pub cuda: LayerName,
     /// The layer with their metadata, where Python looks for it.
     pub cuda_metadata: LayerName,
+    /// Lists that only variants with sources from git have: what custom nodes want.
+    #[serde(default)]
+    with_git: Vec<String>,
     layers: Vec<Layer>,
 }
 
@@ -72,6 +75,9 @@ pub enum LayersError {
     /// A list feeds two layers.
     #[error("the list `{0}` is named twice")]
     ListTwice(String),
+    /// A list that no layer has.
+    #[error("with_git names `{0}`, which is no list of a layer")]
+    NoList(String),
 }
 
 impl Layers {
@@ -106,6 +112,9 @@ impl Layers {
                 return Err(LayersError::ListTwice(list.clone()));
             }
         }
+        if let Some(unknown) = file.with_git.iter().find(|list| !lists.contains(list)) {
+            return Err(LayersError::NoList(unknown.clone()));
+        }
         Ok(file)
     }
 
@@ -124,6 +133,11 @@ impl Layers {
         self.layers
             .iter()
             .flat_map(|layer| layer.lists.iter().map(|list| (&layer.name, list.as_str())))
+    }
+
+    /// Whether only variants with sources from git have a list.
+    pub fn is_with_git(&self, list: &str) -> bool {
+        self.with_git.iter().any(|one| one == list)
     }
 
     /// Names of the layers that a stage of CI builds, the bottom one first.
@@ -184,6 +198,9 @@ mod tests {
         insta::assert_snapshot!(reason(low), @"cuda_metadata names `02-high`, which is no layer");
         insta::assert_snapshot!(reason(&format!("{low}, {{ name = '02-high', lists = ['a.txt'], stage = 's' }}")), @"the list `a.txt` is named twice");
         insta::assert_snapshot!(reason(""), @"no layer is named");
+        let text = "schema_version = 1\ncuda = '01-low'\ncuda_metadata = '01-low'\nwith_git = ['a.txt', 'b.txt']\n";
+        let one = Layers::parse(&format!("{text}layers = [{low}]")).unwrap_err();
+        insta::assert_snapshot!(one, @"with_git names `b.txt`, which is no list of a layer");
         let said = reason("{ name = 'low', stage = 's' }").to_string();
         assert!(said.contains("`low` is not a layer name"), "{said}");
     }

@@ -235,7 +235,7 @@ pub(super) fn layer_inputs<'a>(inputs: &'a Inputs, goal: &'a Goal<'a>) -> Vec<La
                 bundle: Vec::new(),
                 requested: BTreeSet::new(),
             };
-            for (line, requirement) in &inputs.lists[file] {
+            for (line, requirement) in lines(inputs, variant, file) {
                 let name = requirement.name();
                 if inputs.exclusions.has(name.as_str(), goal.name) {
                     continue;
@@ -283,6 +283,14 @@ pub(super) fn layer_inputs<'a>(inputs: &'a Inputs, goal: &'a Goal<'a>) -> Vec<La
             input
         })
         .collect()
+}
+
+/// The lines of a list. Custom nodes come from git, and what only they want comes with them.
+fn lines<'a>(inputs: &'a Inputs, variant: &Variant, file: &str) -> &'a [(Line, Requirement)] {
+    if inputs.layers.is_with_git(file) && !variant.git {
+        return &[];
+    }
+    &inputs.lists[file]
 }
 
 /// The bounds that hold in a variant.

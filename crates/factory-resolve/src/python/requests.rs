@@ -30,7 +30,8 @@ fn things(inputs: &Inputs) -> BTreeMap<String, Thing> {
     };
     for (_, file) in inputs.layers.lists() {
         for (line, requirement) in inputs.lists.get(file).into_iter().flatten() {
-            let is_git = matches!(requirement, Requirement::Git { .. });
+            let is_git =
+                matches!(requirement, Requirement::Git { .. }) || inputs.layers.is_with_git(file);
             let origin = format!("{file}:{}", line.number);
             add(requirement.name().as_str(), &origin, is_git);
         }
@@ -227,8 +228,10 @@ mod tests {
         );
         let list = format!("numpy\ndlib\ngit+https://git.example/clip@{revision}#egg=clip\n");
         let layers = "schema_version = 1\ncuda = '01-pak7'\ncuda_metadata = '01-pak7'\n\
-            layers = [{ name = '01-pak7', lists = ['pak7.txt'], stage = 's' }]";
+            with_git = ['nodes.txt']\n\
+            layers = [{ name = '01-pak7', lists = ['pak7.txt', 'nodes.txt'], stage = 's' }]";
         let lines = parse_list("pak7.txt", &list).unwrap();
+        let for_nodes = parse_list("nodes.txt", "librosa\n").unwrap();
         Inputs {
             layers: Layers::parse(layers).unwrap(),
             wheel_files: WheelFiles::parse("schema_version = 1\nshared_from_bytes = 1").unwrap(),
@@ -239,7 +242,10 @@ mod tests {
             )
             .unwrap(),
             constraints: Vec::new(),
-            lists: BTreeMap::from([("pak7.txt".to_owned(), lines)]),
+            lists: BTreeMap::from([
+                ("pak7.txt".to_owned(), lines),
+                ("nodes.txt".to_owned(), for_nodes),
+            ]),
             sources: toml::from_str::<Sources>(&sources).unwrap(),
             sdists: Sdists::default(),
         }
@@ -275,7 +281,10 @@ mod tests {
             .collect();
         let locks = BTreeMap::from([
             ("small", lock(&["numpy"], &[], &[])),
-            ("whole", lock(&["numpy", "dlib"], &["clip"], &["some-node"])),
+            (
+                "whole",
+                lock(&["numpy", "dlib", "librosa"], &["clip"], &["some-node"]),
+            ),
         ]);
         faults(&inputs(&text), &locks, &BTreeSet::from(["sox".to_owned()])).join("\n")
     }
@@ -293,6 +302,7 @@ mod tests {
         insta::assert_snapshot!(said(&[]), @r"
         `clip` (pak7.txt:3) is neither locked nor excluded in `small`
         `dlib` (pak7.txt:2) is neither locked nor excluded in `small`
+        `librosa` (nodes.txt:1) is neither locked nor excluded in `small`
         `Some_Node` (sources.toml) is neither locked nor excluded in `small`
         ");
         let inputs = inputs("");
@@ -300,6 +310,7 @@ mod tests {
         insta::assert_snapshot!(faults(&inputs, &locks, &BTreeSet::new()).join("\n"), @r"
         `clip` (pak7.txt:3) is neither locked nor excluded in `whole`
         `dlib` (pak7.txt:2) is neither locked nor excluded in `whole`
+        `librosa` (nodes.txt:1) is neither locked nor excluded in `whole`
         `numpy` (pak7.txt:1) is neither locked nor excluded in `whole`
         `sox` (requested.toml) is neither locked nor excluded in `whole`
         ");
