@@ -399,6 +399,31 @@ fn ok_git_tree() {
     ");
 }
 
+/// The derivation says what to leave out, and the hash is over the rest.
+#[test]
+fn ok_git_tree_without_what_it_leaves_out() {
+    let sandbox = Sandbox::new();
+    let Some(nix) = sandbox.nix() else { return };
+    let shell = Shell::new().unwrap();
+    let (repository, rev) = repository(sandbox.directory.path());
+    let expected = sandbox.directory.path().join("expected");
+    std::fs::create_dir(&expected).unwrap();
+    std::fs::write(expected.join("file"), "one\n").unwrap();
+    let hash =
+        process::capture(nix.cmd(&shell, "nix").args(["hash", "path"]).arg(&expected)).unwrap();
+    let origins = serde_json::json!([{
+        "registry": "git",
+        "url": repository,
+        "rev": rev,
+        "submodules": false,
+        "exclude": ["prog*"],
+    }]);
+    let tree = source("tree", "recursive", hash.trim(), &origins);
+    let user = vec![user_of(&nix, &[tree])];
+    let report = ensure_sources(&sandbox.ctx, &nix, &user).unwrap();
+    assert_eq!(report.n_fetched, 1);
+}
+
 #[test]
 fn err_hash_of_a_tree_with_pointers() {
     let sandbox = Sandbox::new();
