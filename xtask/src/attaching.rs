@@ -13,15 +13,13 @@ use crate::document::AttachedDocument;
 use crate::head;
 use crate::inventory;
 use crate::realize::Realized;
+use crate::select::Variant;
 use factory_base::error::{Explain as _, Failure};
 use factory_model::lock::Sha256;
 use factory_origin::provenance::{Parameters, Provenance};
 use factory_origin::{Attachment, AttachmentKind as Kind, PrivateKey, cyclonedx, spdx};
 use oci_registry::serve::Images;
 use oci_registry::{NewArtifact, Registry};
-
-/// Locks of the Python packages; an image has one of them.
-const PYTHON_LOCKS: &str = "python";
 
 /// An image and what is known of it.
 pub(crate) struct About<'a> {
@@ -86,7 +84,7 @@ impl About<'_> {
         Ok(Provenance::new(
             &address,
             head::of_checkout(ctx)?.as_ref(),
-            &locks(ctx, &variant.name)?,
+            &locks(ctx, variant)?,
             parameters,
             self.builder.unwrap_or(&own_machine),
         ))
@@ -95,19 +93,25 @@ impl About<'_> {
 
 /// The SHA-256 of each lock that an image of the variant is built from, by its path from the root
 /// of the checkout.
-fn locks(ctx: &Ctx, variant: &str) -> Result<BTreeMap<String, String>> {
+fn locks(ctx: &Ctx, variant: &Variant) -> Result<BTreeMap<String, String>> {
     let mut found = BTreeMap::new();
+    let system = &variant.system;
+    let own = [
+        system.lock_name(&format!("python/{}", variant.name)),
+        system.lock_name("seed"),
+        // Of every system: what builds unpack is pure, and sources are text.
+        "python/build".to_owned(),
+        "sources".to_owned(),
+    ];
+    let debian = system.lock_name("debian/");
     let files = walkdir::WalkDir::new(ctx.locks()).sort_by_file_name();
     for entry in files {
         let entry = entry?;
         let path = entry.path();
-        let of_python = path
-            .parent()
-            .is_some_and(|parent| parent.ends_with(PYTHON_LOCKS));
-        let is_own = path
-            .file_stem()
-            .is_some_and(|stem| stem == variant || stem == "build");
-        if !entry.file_type().is_file() || (of_python && !is_own) {
+        let name = path.strip_prefix(ctx.locks())?.with_extension("");
+        let name = name.to_string_lossy();
+        let is_own = own.iter().any(|own| *own == name) || name.starts_with(&debian);
+        if !entry.file_type().is_file() || !is_own {
             continue;
         }
         let name = path

@@ -114,7 +114,7 @@ impl Old {
         prospect::learn(nix, &plan, known)?;
         let prospect = prospect(nix, &plan, &selection.layer, known)?;
         Ok(Self {
-            locks: Some(revision.lock_diffs(ctx, &selection.variant.name)?),
+            locks: Some(revision.lock_diffs(ctx, &selection.variant)?),
             against: Against {
                 kind: AgainstKind::Revision,
                 name: word.to_owned(),
@@ -129,9 +129,8 @@ impl Old {
 
 /// The sizes of wheels and debs, for packages that were never built here.
 pub(crate) fn learn_archives(ctx: &Ctx, selection: &Selection, known: &mut Known) -> Result<()> {
-    let python = ctx
-        .locks()
-        .join(format!("python/{}.toml", selection.variant.name));
+    let locks = selection.variant.system.below(&ctx.locks());
+    let python = locks.join(format!("python/{}.toml", selection.variant.name));
     if let Some(lock) = read::<PythonLock>(&python)? {
         for package in &lock.packages {
             known
@@ -141,7 +140,7 @@ pub(crate) fn learn_archives(ctx: &Ctx, selection: &Selection, known: &mut Known
     }
     for layer in factory_resolve::layers(ctx)?.iter() {
         let Some(root) = &layer.debian else { continue };
-        let file = ctx.locks().join(format!("debian/{}.toml", layer.name));
+        let file = locks.join(format!("debian/{}.toml", layer.name));
         if let Some(lock) = read::<DebianLock>(&file)? {
             for package in &lock.packages {
                 known

@@ -61,6 +61,9 @@ pub struct VariantArgs {
     /// Variant of `package-lists/variants.toml` [default: the file's `default`]
     #[arg(long, value_name = "NAME")]
     pub variant: Option<String>,
+    /// Kind of machine that the image is for, of `package-lists/systems.toml` [default: this one's]
+    #[arg(long, value_name = "aarch64-linux")]
+    pub system: Option<String>,
     /// Leave out everything from git; the image's tag and labels say so, and it does at start
     #[arg(long, value_name = "git")]
     pub omit: Option<Omit>,
@@ -765,6 +768,9 @@ pub enum ArchiveFormat {
 /// Arguments of `update-locks`.
 #[derive(Debug, Args)]
 pub struct UpdateLocksArgs {
+    /// System to lock for, of `package-lists/systems.toml`; repeatable [default: all]
+    #[arg(long = "system", value_name = "NAME")]
+    pub systems: Vec<String>,
     /// Variant to lock; repeatable [default: all]
     #[arg(long = "variant", value_name = "NAME")]
     pub variants: Vec<String>,

@@ -16,6 +16,7 @@ use factory_base::error;
 use factory_model::layer::LayerName;
 use factory_model::layers::Layers;
 use factory_model::lock::{self, DebianLock, PythonLock, SourcesLock};
+use factory_model::system::System;
 use factory_nix::{Nix, Plan};
 use factory_origin::{Inventory, Licence, Licences, Locks, Project, of_copyright, of_metadata};
 
@@ -34,9 +35,11 @@ pub(crate) fn of_image(
     layer: &LayerName,
 ) -> Result<(Inventory, bool)> {
     let layers = factory_resolve::layers(ctx)?;
-    let python: PythonLock = read(ctx, &format!("python/{}", variant.name))?;
+    let system = &variant.system;
+    let python = system.lock_name(&format!("python/{}", variant.name));
+    let python: PythonLock = read(ctx, &python)?;
     let sources: SourcesLock = read(ctx, "sources")?;
-    let debian = debian(ctx, &layers)?;
+    let debian = debian(ctx, system, &layers)?;
     let specs: Vec<&str> = plan
         .up_to(layer)
         .iter()
@@ -75,13 +78,13 @@ pub(crate) fn project() -> Project {
     }
 }
 
-fn debian(ctx: &Ctx, layers: &Layers) -> Result<BTreeMap<LayerName, DebianLock>> {
+fn debian(ctx: &Ctx, system: &System, layers: &Layers) -> Result<BTreeMap<LayerName, DebianLock>> {
     let with_root = layers.iter().filter(|layer| layer.debian.is_some());
     with_root
         .map(|layer| {
             Ok((
                 layer.name.clone(),
-                read(ctx, &format!("debian/{}", layer.name))?,
+                read(ctx, &system.lock_name(&format!("debian/{}", layer.name)))?,
             ))
         })
         .collect()

@@ -173,6 +173,10 @@ fn build_missing(
     let graph = Graph::read(nix, &targets)?;
     let owners = graph.layers(&plan.specs());
     let needed = graph.missing(nix, &targets)?;
+    let is_build = |drv_path: &String| graph.get(drv_path).is_some_and(|node| !node.is_fixed);
+    if needed.iter().any(is_build) {
+        nix.require_builder(&selection.variant.system.name)?;
+    }
     recorder.know(&graph, &needed, &owners);
     let options = BuildOptions {
         jobs: selection.jobs,

@@ -7,8 +7,10 @@ use serde::de::DeserializeOwned;
 use xshell::{Shell, cmd};
 
 use crate::ctx::Ctx;
+use crate::select::Variant;
 use factory_base::{error, process};
 use factory_model::lock::{self, DebianLock, Diff, Entry, PythonLock, SourcesLock};
+use factory_model::system::System;
 
 /// A clone at one revision.
 #[derive(Debug)]
@@ -62,13 +64,14 @@ impl Revision {
     ///
     /// # Errors
     /// A lock cannot be read.
-    pub(crate) fn lock_diffs(&self, ctx: &Ctx, variant: &str) -> Result<Vec<Diff>> {
+    pub(crate) fn lock_diffs(&self, ctx: &Ctx, variant: &Variant) -> Result<Vec<Diff>> {
         let (old, new) = (Locks::of(self.root()), Locks::of(&ctx.root));
-        let mut names = new.names()?;
-        names.extend(old.names()?);
+        let system = &variant.system;
+        let mut names = new.names(system)?;
+        names.extend(old.names(system)?);
         names.extend([
             "python/build".to_owned(),
-            format!("python/{variant}"),
+            system.lock_name(&format!("python/{}", variant.name)),
             "sources".to_owned(),
         ]);
         names.sort();
@@ -97,22 +100,22 @@ impl Locks {
         }
     }
 
-    /// Those of Debian roots; there is one for each.
-    fn names(&self) -> Result<Vec<String>> {
-        let directory = self.directory.join("debian");
+    /// Those of a system's Debian roots; there is one for each.
+    fn names(&self, system: &System) -> Result<Vec<String>> {
+        let directory = system.below(&self.directory).join("debian");
         let mut names = Vec::new();
         if directory.is_dir() {
             for entry in fs_err::read_dir(directory)? {
                 let name = entry?.file_name();
                 let name = name.to_str().and_then(|name| name.strip_suffix(".toml"));
-                names.extend(name.map(|name| format!("debian/{name}")));
+                names.extend(name.map(|name| system.lock_name(&format!("debian/{name}"))));
             }
         }
         Ok(names)
     }
 
     fn entries(&self, name: &str) -> Result<Option<Vec<Entry>>> {
-        match name.split('/').next() {
+        match name.rsplit('/').nth(1) {
             Some("debian") => self.read(name, DebianLock::entries),
             Some("python") => self.read(name, PythonLock::entries),
             _ => self.read(name, SourcesLock::entries),

@@ -12,7 +12,8 @@ use factory_base::error::{self, Failure};
 use factory_model::cuda::{self, CudaArchitecture};
 use factory_model::layer::{self, LayerName};
 use factory_model::nearest::nearest;
-use factory_nix::{Nix, Plan};
+use factory_model::system::System;
+use factory_nix::{Asked, Nix, Plan};
 
 /// The part of `package-lists/variants.toml` that choosing needs; the rest is for the lists.
 #[derive(Debug, Deserialize)]
@@ -28,6 +29,18 @@ struct VariantHead {
     description: String,
     #[serde(default)]
     git: bool,
+    /// The systems that it is locked for; none: the default one.
+    #[serde(default)]
+    systems: Vec<String>,
+}
+
+impl VariantHead {
+    fn is_for(&self, system: &System) -> bool {
+        match self.systems.as_slice() {
+            [] => system.is_default,
+            some => some.contains(&system.name),
+        }
+    }
 }
 
 /// A variant as the user wants it.
@@ -37,6 +50,8 @@ pub(crate) struct Variant {
     pub(crate) name: String,
     /// Without what comes from git.
     pub(crate) without_git: bool,
+    /// The kind of machine that the image is for.
+    pub(crate) system: System,
     /// Instead of the variant's own; empty for those.
     cuda_architectures: Vec<CudaArchitecture>,
 }
@@ -51,7 +66,11 @@ impl Variant {
     /// Its name among others of the same variant: `megapak-nogit-9.0`.
     pub(crate) fn label(&self) -> String {
         let architectures = self.cuda_architectures.iter();
-        architectures.fold(self.attribute(), |label, one| format!("{label}-{one}"))
+        let label = architectures.fold(self.attribute(), |label, one| format!("{label}-{one}"));
+        match self.system.is_default {
+            true => label,
+            false => format!("{label}-{}", self.system.oci),
+        }
     }
 
     /// The command-line arguments that choose it.
@@ -66,7 +85,11 @@ impl Variant {
             [] => String::new(),
             some => format!(" --cuda-arch {}", some.join(",")),
         };
-        format!("--variant {}{omit}{architectures}", self.name)
+        let system = match self.system.is_default {
+            true => String::new(),
+            false => format!(" --system {}", self.system.name),
+        };
+        format!("--variant {}{system}{omit}{architectures}", self.name)
     }
 
     /// The CUDA architectures that are compiled for instead of the variant's own.
@@ -79,12 +102,17 @@ impl Variant {
 
     /// What the flake says it consists of.
     pub(crate) fn plan(&self, ctx: &Ctx, nix: &Nix) -> Result<Plan> {
-        nix.plan(ctx, &self.attribute(), &self.cuda_architectures)
+        self.plan_of(ctx, nix, &ctx.root)
     }
 
     /// What the flake of another checkout says.
     pub(crate) fn plan_of(&self, ctx: &Ctx, nix: &Nix, root: &Path) -> Result<Plan> {
-        nix.plan_of(ctx, root, &self.attribute(), &self.cuda_architectures)
+        let asked = Asked {
+            system: &self.system.name,
+            variant: &self.attribute(),
+            architectures: &self.cuda_architectures,
+        };
+        nix.plan(ctx, root, asked)
     }
 }
 
@@ -96,11 +124,16 @@ fn read(ctx: &Ctx) -> Result<VariantsFile> {
     })?)
 }
 
-/// Every variant but one, also those without git, for the architectures of the one: the quick
-/// one first, then by name.
+/// Every variant but one, also those without git, for the system and the architectures of the
+/// one: the quick one first, then by name.
 pub(crate) fn others(ctx: &Ctx, asked: Option<&Variant>) -> Result<Vec<Variant>> {
     let file = read(ctx)?;
-    let mut names: Vec<(&String, &VariantHead)> = file.variant.iter().collect();
+    let system = match asked {
+        Some(asked) => asked.system.clone(),
+        None => system(ctx, None)?,
+    };
+    let names = file.variant.iter().filter(|(_, head)| head.is_for(&system));
+    let mut names: Vec<(&String, &VariantHead)> = names.collect();
     names.sort_by_key(|(name, _)| (file.quick.as_ref() != Some(*name), *name));
     let mut others = Vec::new();
     for (name, head) in names {
@@ -113,6 +146,7 @@ pub(crate) fn others(ctx: &Ctx, asked: Option<&Variant>) -> Result<Vec<Variant>>
             others.push(Variant {
                 name: name.clone(),
                 without_git: *without_git,
+                system: system.clone(),
                 cuda_architectures: same.map_or(Vec::new(), |one| one.cuda_architectures.clone()),
             });
         }
@@ -129,7 +163,8 @@ pub(crate) fn variant(ctx: &Ctx, args: &VariantArgs) -> Result<Variant> {
         cuda::check_list(architectures)
             .map_err(|reason| error::bad_input(format!("`--cuda-arch`: {reason}")))?;
     }
-    let name = choose(&file, args.variant.as_deref())?;
+    let system = system(ctx, args.system.as_deref())?;
+    let name = choose(&file, args.variant.as_deref(), &system)?;
     let has_git = file.variant[&name].git;
     if args.omit.is_some() && !has_git {
         ctx.ui.status(format!(
@@ -140,15 +175,42 @@ pub(crate) fn variant(ctx: &Ctx, args: &VariantArgs) -> Result<Variant> {
         without_git: has_git && args.omit.is_some(),
         cuda_architectures: architectures.clone(),
         name,
+        system,
     })
 }
 
-fn choose(file: &VariantsFile, wanted: Option<&str>) -> Result<String, Failure> {
-    let Some(wanted) = wanted else {
-        return Ok(file.default.clone());
+/// The system that the user means: this machine's, where nobody says.
+pub(crate) fn system(ctx: &Ctx, wanted: Option<&str>) -> Result<System> {
+    let systems = factory_resolve::systems(ctx)?;
+    let own = format!("{}-linux", std::env::consts::ARCH);
+    match wanted {
+        Some(name) => Ok(factory_resolve::systems_named(ctx, &[name.to_owned()])?.remove(0)),
+        // `doctor` says what a machine that nothing is locked for can do.
+        None => Ok(systems.find(&own).unwrap_or(systems.default()).clone()),
+    }
+}
+
+fn choose(file: &VariantsFile, wanted: Option<&str>, system: &System) -> Result<String, Failure> {
+    let is_for = |name: &str| {
+        let head = file.variant.get(name);
+        head.is_some_and(|head| head.is_for(system))
     };
-    if file.variant.contains_key(wanted) {
+    let Some(wanted) = wanted else {
+        // What is built when nobody names one need not be there for every kind of machine.
+        let first = [Some(&file.default), file.quick.as_ref()];
+        let first = first.into_iter().flatten().find(|name| is_for(name));
+        return Ok(first.unwrap_or(&file.default).clone());
+    };
+    if is_for(wanted) {
         return Ok(wanted.to_owned());
+    }
+    if file.variant.contains_key(wanted) {
+        let names = file.variant.keys().filter(|name| is_for(name));
+        let names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
+        let text = format!("the variant `{wanted}` is not locked for {}", system.name);
+        return Err(error::bad_input(text)
+            .hint(format!("for it there are: {}", names.join(", ")))
+            .hint("name the system in its `systems` in `package-lists/variants.toml`, and run `cargo xtask update-locks`"));
     }
     let failure = error::bad_input(format!("there is no variant `{wanted}`"));
     let names = file.variant.keys().map(String::as_str);
@@ -191,12 +253,35 @@ pub(crate) fn layer_of(known: &[LayerName], text: &str) -> Result<LayerName> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use factory_model::system::Systems;
+
+    fn system(name: &str) -> System {
+        let text = include_str!("../../package-lists/systems.toml");
+        Systems::parse(text).unwrap().find(name).unwrap().clone()
+    }
+
+    #[test]
+    fn ok_variants_of_another_system() {
+        let text = "default = 'megapak'\nquick = 'slim'\n[variant.megapak]\n[variant.slim]\nsystems = ['x86_64-linux', 'aarch64-linux']\n";
+        let file: VariantsFile = toml::from_str(text).unwrap();
+        let (own, other) = (system("x86_64-linux"), system("aarch64-linux"));
+        assert_eq!(choose(&file, None, &own).unwrap(), "megapak");
+        assert_eq!(choose(&file, None, &other).unwrap(), "slim");
+        let failure = choose(&file, Some("megapak"), &other).unwrap_err();
+        assert_eq!(failure.kind, error::Kind::BadInput);
+        insta::assert_snapshot!(format!("{failure}\n{}", failure.hints.join("\n")), @r"
+        the variant `megapak` is not locked for aarch64-linux
+        for it there are: `slim`
+        name the system in its `systems` in `package-lists/variants.toml`, and run `cargo xtask update-locks`
+        ");
+    }
 
     #[test]
     fn ok_architectures_in_names_and_arguments() {
         let mut variant = Variant {
             name: "megapak".to_owned(),
             without_git: false,
+            system: system("x86_64-linux"),
             cuda_architectures: Vec::new(),
         };
         assert_eq!(
@@ -211,6 +296,12 @@ mod tests {
         );
         variant.without_git = true;
         assert_eq!(variant.label(), "megapak-nogit-9.0-12.0+PTX");
+        variant.system = system("aarch64-linux");
+        assert_eq!(variant.label(), "megapak-nogit-9.0-12.0+PTX-arm64");
+        assert_eq!(
+            variant.arguments(),
+            "--variant megapak --system aarch64-linux --omit git --cuda-arch 9.0,12.0+PTX"
+        );
     }
 
     #[test]
@@ -219,9 +310,10 @@ mod tests {
             "default = 'megapak'\n[variant.megapak]\ndescription = 'everything'\n[variant.slim]\nmore = 1\n",
         )
         .unwrap();
-        assert_eq!(choose(&file, None).unwrap(), "megapak");
-        assert_eq!(choose(&file, Some("slim")).unwrap(), "slim");
-        let failure = choose(&file, Some("slmi")).unwrap_err();
+        let system = system("x86_64-linux");
+        assert_eq!(choose(&file, None, &system).unwrap(), "megapak");
+        assert_eq!(choose(&file, Some("slim"), &system).unwrap(), "slim");
+        let failure = choose(&file, Some("slmi"), &system).unwrap_err();
         assert_eq!(failure.kind, error::Kind::BadInput);
         insta::assert_snapshot!(format!("{failure}\n\n{}", failure.hints.join("\n")));
     }

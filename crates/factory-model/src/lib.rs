@@ -9,5 +9,6 @@ pub mod list;
 pub mod lock;
 pub mod nearest;
 pub mod schema;
+pub mod system;
 pub mod tree_hashes;
 pub mod verdict;

@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result};
 
 use super::configuration::write_configuration;
 use super::environment::store_root;
+use super::machine::of_machine;
 use super::program::version_of;
 use super::unpack::{has_needed_files, unpack_nix, unpack_seed};
 use super::{Context, Error, Nix};
@@ -57,7 +58,8 @@ pub fn tested_versions(directories: &dyn Directories) -> Result<Vec<String>> {
 /// The locks of a Nix, by the names that `XTASK_NIX` takes: `nix`, and its siblings `nix-…`.
 fn locks_of_nix(directories: &dyn Directories) -> Result<Vec<String>> {
     let mut names = Vec::new();
-    for entry in fs_err::read_dir(directories.locks().join("debian"))? {
+    let locks = of_machine(directories)?.below(&directories.locks());
+    for entry in fs_err::read_dir(locks.join("debian"))? {
         let file = entry?.file_name().to_string_lossy().into_owned();
         if let Some(name) = file.strip_suffix(".toml")
             && (name == "nix" || name.starts_with("nix-"))
@@ -118,7 +120,8 @@ struct Pinned {
 
 impl Pinned {
     fn read(directories: &dyn Directories, name: &str) -> Result<Self> {
-        let path = directories.locks().join(format!("debian/{name}.toml"));
+        let locks = of_machine(directories)?.below(&directories.locks());
+        let path = locks.join(format!("debian/{name}.toml"));
         let text = fs_err::read_to_string(&path)?;
         let packages = lock::parse(&text)
             .map_err(|source| {
@@ -154,7 +157,7 @@ fn bootstrap(
     let (nix_debs, seed_debs) = debs.split_at(nix.packages.packages.len());
     ctx.step("Unpacking", "Nix");
     unpack_seed(seed_debs, busybox)?;
-    unpack_nix(ctx, nix_debs, root)?;
+    unpack_nix(ctx, &of_machine(ctx)?, nix_debs, root)?;
     let version = version_of(&bin).with_context(|| {
         let root = root.to_owned();
         Error::DoesNotRun { root }.failure()

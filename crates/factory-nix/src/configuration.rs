@@ -7,8 +7,12 @@ use anyhow::Result;
 
 use factory_base::fs::write_atomic;
 
-/// Settings of `/etc/nix/nix.conf` that the provided Nix keeps: where to look for built paths.
-const INHERITED: [&str; 6] = [
+/// Settings of `/etc/nix/nix.conf` that the provided Nix keeps: where to look for built paths, and
+/// who else builds.
+const INHERITED: [&str; 9] = [
+    "builders",
+    "builders-use-substitutes",
+    "extra-platforms",
     "substituters",
     "extra-substituters",
     "trusted-public-keys",

@@ -37,6 +37,22 @@ pub enum Error {
         /// What is wrong with it.
         problem: String,
     },
+    /// What the systems are called is not known.
+    #[error("`{}`: {problem}", .path.display())]
+    BadSystems {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong in it.
+        problem: String,
+    },
+    /// A build for a machine of another kind, and nobody to run it.
+    #[error("this machine builds for {own}, and nothing here builds for {system}")]
+    NoBuilder {
+        /// The system that was asked for.
+        system: String,
+        /// This machine's.
+        own: String,
+    },
     /// The lock of the one static program is not about one program.
     #[error("the lock of the seed must have exactly one package")]
     BadSeed,
@@ -254,6 +270,7 @@ impl Explain for Error {
             Self::UnknownNix { .. }
             | Self::BadLock { .. }
             | Self::BadSeed
+            | Self::BadSystems { .. }
             | Self::BadSource { .. }
             | Self::NotEvaluated { .. }
             | Self::BadFlake { .. }
@@ -265,6 +282,7 @@ impl Explain for Error {
             | Self::NotAKey { .. }
             | Self::NotUtf8 { .. } => Kind::BadInput,
             Self::DoesNotRun { .. }
+            | Self::NoBuilder { .. }
             | Self::UnknownAnswer { .. }
             | Self::UnknownDerivation { .. }
             | Self::NoDerivation { .. }
@@ -282,6 +300,7 @@ impl Explain for Error {
 
     fn hints(&self) -> Vec<String> {
         let hint = match self {
+            Self::NoBuilder { system, .. } => return of_builder(system),
             Self::DoesNotRun { .. } => "install Nix 2.26 or newer; it is used when it is on PATH",
             Self::UnknownAnswer { .. } => "`cargo xtask doctor` names the tested versions of Nix",
             Self::UnknownDerivation { .. } => {
@@ -337,6 +356,15 @@ fn of_evaluation(lines: &[String]) -> Vec<String> {
         return Vec::new();
     };
     vec![hint.to_owned()]
+}
+
+fn of_builder(system: &str) -> Vec<String> {
+    vec![
+        format!(
+            "build on such a machine; or name in `/etc/nix/nix.conf` a remote builder (`builders = ssh-ng://HOST {system}`), or emulation by binfmt_misc (`extra-platforms = {system}`): `docs/systems.md`"
+        ),
+        "`cargo xtask plan` and `--dry-run` need none".to_owned(),
+    ]
 }
 
 fn of_unreachable(git: Option<&str>) -> Vec<String> {

@@ -15,7 +15,18 @@ use factory_model::cuda::CudaArchitecture;
 use factory_model::layer::LayerName;
 use factory_model::lock::Sha256;
 
-/// The evaluated `legacyPackages.x86_64-linux.factory.VARIANT.plan`.
+/// Which plan of a flake is asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// The kind of machine that the image is for, as Nix calls it.
+    pub system: &'a str,
+    /// The variant's name in the flake.
+    pub variant: &'a str,
+    /// What CUDA code is compiled for; the variant's own when there are none.
+    pub architectures: &'a [CudaArchitecture],
+}
+
+/// The evaluated `legacyPackages.SYSTEM.factory.VARIANT.plan`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Plan {
@@ -112,41 +123,21 @@ impl Plan {
 }
 
 impl Nix {
-    /// Evaluates the plan of a variant (and instantiates its derivations). A plan that was
+    /// Evaluates what is asked of a checkout (and instantiates its derivations). A plan that was
     /// evaluated before from the same files is reused while the store still holds it.
-    /// CUDA code is compiled for `architectures`, or for the variant's own when there are none.
     ///
     /// # Errors
     /// The flake does not evaluate, or there is no such variant.
-    pub fn plan(
-        &self,
-        ctx: &dyn Context,
-        variant: &str,
-        architectures: &[CudaArchitecture],
-    ) -> Result<Plan> {
-        self.plan_of(ctx, ctx.root(), variant, architectures)
-    }
-
-    /// The same of another checkout, such as that of an earlier revision.
-    ///
-    /// # Errors
-    /// As [`Nix::plan`].
-    pub fn plan_of(
-        &self,
-        ctx: &dyn Context,
-        root: &Path,
-        variant: &str,
-        architectures: &[CudaArchitecture],
-    ) -> Result<Plan> {
-        let cached = self.cache_file(ctx.cache(), root, variant, architectures)?;
+    pub fn plan(&self, ctx: &dyn Context, root: &Path, asked: Asked<'_>) -> Result<Plan> {
+        let cached = self.cache_file(ctx.cache(), root, asked)?;
         if let Some(file) = &cached
             && let Some(plan) = read(file)
-            && plan.check(variant).is_ok()
+            && plan.check(asked.variant).is_ok()
             && self.holds(&plan)?
         {
             return Ok(plan);
         }
-        let plan = self.evaluate(ctx, root, variant, architectures)?;
+        let plan = self.evaluate(ctx, root, asked)?;
         if let Some(file) = &cached {
             factory_base::fs::write_atomic(file, &serde_json::to_vec(&plan)?)?;
         }
@@ -166,15 +157,9 @@ impl Nix {
     }
 
     /// Named by all that an evaluation can depend on: the commit, what differs from it
-    /// in tracked files (Nix sees no others), the variant, its architectures, the Nix and its store.
+    /// in tracked files (Nix sees no others), what is asked, the Nix and its store.
     /// `None` outside a git checkout.
-    fn cache_file(
-        &self,
-        cache: &Path,
-        root: &Path,
-        variant: &str,
-        architectures: &[CudaArchitecture],
-    ) -> Result<Option<PathBuf>> {
+    fn cache_file(&self, cache: &Path, root: &Path, asked: Asked<'_>) -> Result<Option<PathBuf>> {
         let shell = Shell::new()?;
         shell.change_dir(root);
         let git = |arguments: &[&str]| {
@@ -201,10 +186,11 @@ impl Nix {
             .as_deref()
             .map(|root| root.display().to_string());
         let key = [
-            "plan 2",
+            "plan 3",
             &commit,
-            variant,
-            &serde_json::to_string(architectures)?,
+            asked.system,
+            asked.variant,
+            &serde_json::to_string(asked.architectures)?,
             &self.version,
             store.as_deref().unwrap_or("/nix"),
             &difference,
@@ -214,31 +200,30 @@ impl Nix {
         Ok(Some(plans.join(format!("{key}.json"))))
     }
 
-    /// The derivations that `nix flake check` builds.
+    /// The derivations that `nix flake check` builds on a system.
     ///
     /// # Errors
     /// The flake does not evaluate; the error has Nix's own words.
-    pub fn checks(&self, ctx: &dyn Context) -> Result<Vec<String>> {
+    pub fn checks(&self, ctx: &dyn Context, system: &str) -> Result<Vec<String>> {
         let shell = Shell::new()?;
         ctx.step("Evaluating", "checks");
         let cmd = self
             .cmd(&shell, "nix")
             .args(["eval", "--json", "--no-write-lock-file", "--no-warn-dirty"])
             .args(["--option", "allow-import-from-derivation", "false"])
-            .arg(format!("{}#checks.x86_64-linux", ctx.root().display()))
+            .arg(format!("{}#checks.{system}", ctx.root().display()))
             .args(["--apply", "builtins.mapAttrs (_: check: check.drvPath)"]);
         let json = process::capture(cmd)?;
         let checks: BTreeMap<String, String> = parse("checks", &json)?;
         Ok(checks.into_values().collect())
     }
 
-    fn evaluate(
-        &self,
-        ctx: &dyn Context,
-        root: &Path,
-        variant: &str,
-        architectures: &[CudaArchitecture],
-    ) -> Result<Plan> {
+    fn evaluate(&self, ctx: &dyn Context, root: &Path, asked: Asked<'_>) -> Result<Plan> {
+        let Asked {
+            system,
+            variant,
+            architectures,
+        } = asked;
         let shell = Shell::new()?;
         // A flake has no arguments, but a function among its outputs has.
         let (output, apply) = match architectures {
@@ -250,10 +235,10 @@ impl Nix {
             }
         };
         let attribute = format!(
-            "{}#legacyPackages.x86_64-linux.factory.{variant}.{output}",
+            "{}#legacyPackages.{system}.factory.{variant}.{output}",
             root.display()
         );
-        ctx.step("Evaluating", &format!("variant {variant}"));
+        ctx.step("Evaluating", &format!("variant {variant} for {system}"));
         let cmd = self
             .cmd(&shell, "nix")
             .args(["eval", "--json", "--no-write-lock-file", "--no-warn-dirty"])

@@ -9,11 +9,8 @@ use xshell::{Shell, cmd};
 use super::{Context, Error};
 use factory_base::error::Explain as _;
 use factory_base::process;
+use factory_model::system::System;
 
-/// Where Debian puts libraries on the one platform we build on.
-const LIBRARIES: &str = "usr/lib/x86_64-linux-gnu";
-/// The dynamic loader of that platform.
-const LOADER: &str = "ld-linux-x86-64.so.2";
 /// Names under which the one Nix program is called.
 const PROGRAMS: [&str; 5] = [
     "nix",
@@ -36,20 +33,29 @@ pub(super) fn unpack_seed(debs: &[PathBuf], busybox: &Path) -> Result<()> {
 }
 
 /// Everything that Nix needs, in a directory that has its name only when it is whole.
-pub(super) fn unpack_nix(ctx: &dyn Context, debs: &[PathBuf], root: &Path) -> Result<()> {
+pub(super) fn unpack_nix(
+    ctx: &dyn Context,
+    system: &System,
+    debs: &[PathBuf],
+    root: &Path,
+) -> Result<()> {
+    let libraries = libraries(system);
     let unfinished = tempfile::Builder::new()
         .prefix("nix-unfinished-")
         .tempdir_in(ctx.cache())?;
     factory_fetch::for_each(
         debs,
         std::thread::available_parallelism().map_or(2, Into::into),
-        |path| deb_unpack::unpack(path, unfinished.path(), &is_needed),
+        |path| {
+            let is_needed = |path: &str| is_needed(&libraries, path);
+            deb_unpack::unpack(path, unfinished.path(), &is_needed)
+        },
         |_, result| {
             ctx.check_interrupted()?;
             result
         },
     )?;
-    make_runnable(unfinished.path(), root)?;
+    make_runnable(system, unfinished.path(), root)?;
     if root.exists() {
         fs_err::remove_dir_all(root)?;
     }
@@ -64,19 +70,25 @@ pub(super) fn has_needed_files(package: &str) -> bool {
         || package.starts_with("lib") && !package.contains("perl")
 }
 
+/// Where Debian puts libraries.
+fn libraries(system: &System) -> String {
+    format!("usr/lib/{}", system.triplet())
+}
+
 /// Nix, its libraries and patchelf; documentation and the rest of the system stay packed.
-fn is_needed(path: &str) -> bool {
+fn is_needed(libraries: &str, path: &str) -> bool {
     path.strip_prefix("usr/bin/")
         .is_some_and(|name| name.starts_with("nix") || name == "patchelf")
         || path
-            .strip_prefix(LIBRARIES)
+            .strip_prefix(libraries)
             .is_some_and(|rest| !rest.starts_with("/perl") && !rest.starts_with("/gconv"))
         || matches!(path, "lib" | "lib64" | "bin" | "sbin")
 }
 
 /// Sets the ELF interpreter and a forced RPATH of the program to where it will lie. Starting
 /// it through the loader instead would not do: Nix re-executes `/proc/self/exe`.
-fn make_runnable(unfinished: &Path, root: &Path) -> Result<()> {
+fn make_runnable(system: &System, unfinished: &Path, root: &Path) -> Result<()> {
+    let libraries = libraries(system);
     let bin = unfinished.join("bin");
     // A link `bin -> usr/bin` of the base system gives way to our own directory.
     if bin.is_symlink() {
@@ -86,9 +98,9 @@ fn make_runnable(unfinished: &Path, root: &Path) -> Result<()> {
     let program = bin.join("nix");
     fs_err::copy(unfinished.join("usr/bin/nix"), &program)?;
 
-    let here = unfinished.join(LIBRARIES);
-    let there = root.join(LIBRARIES);
-    let (loader_here, loader_there) = (here.join(LOADER), there.join(LOADER));
+    let here = unfinished.join(&libraries);
+    let there = root.join(&libraries);
+    let (loader_here, loader_there) = (here.join(&system.loader), there.join(&system.loader));
     let patchelf = unfinished.join("usr/bin/patchelf");
     let rpath = there.to_string_lossy().into_owned();
     let shell = Shell::new()?;
@@ -107,11 +119,19 @@ fn make_runnable(unfinished: &Path, root: &Path) -> Result<()> {
 mod tests {
     use super::*;
 
+    const LIBRARIES: &str = "usr/lib/x86_64-linux-gnu";
+
     #[test]
     fn ok_libraries_are_needed_and_documents_are_not() {
-        assert!(is_needed("usr/bin/nix-store"));
-        assert!(is_needed("usr/lib/x86_64-linux-gnu/libcurl.so.4"));
-        assert!(!is_needed("usr/lib/x86_64-linux-gnu/perl-base/x.pm"));
-        assert!(!is_needed("usr/share/doc/nix/x"));
+        assert!(is_needed(LIBRARIES, "usr/bin/nix-store"));
+        assert!(is_needed(
+            LIBRARIES,
+            "usr/lib/x86_64-linux-gnu/libcurl.so.4"
+        ));
+        assert!(!is_needed(
+            LIBRARIES,
+            "usr/lib/x86_64-linux-gnu/perl-base/x.pm"
+        ));
+        assert!(!is_needed(LIBRARIES, "usr/share/doc/nix/x"));
     }
 }

@@ -1,4 +1,4 @@
-//! What of a checkout every list depends on: its layers.
+//! What of a checkout every list depends on: its layers, and the systems that it is for.
 
 use std::collections::BTreeSet;
 
@@ -6,8 +6,9 @@ use anyhow::Result;
 
 use crate::context::Context;
 use crate::error::Error;
-use factory_base::error::Explain as _;
+use factory_base::error::{self, Explain as _};
 use factory_model::layers::Layers;
+use factory_model::system::{System, Systems};
 
 /// The layers of the checkout; each is a directory, and no directory is left over.
 ///
@@ -22,6 +23,43 @@ pub fn layers(ctx: &dyn Context) -> Result<Layers> {
     })?;
     check(&layers, &directories(ctx)?).map_err(|error| error.failure())?;
     Ok(layers)
+}
+
+/// The systems that images are for.
+///
+/// # Errors
+/// `package-lists/systems.toml` cannot be read or is wrong.
+pub fn systems(ctx: &dyn Context) -> Result<Systems> {
+    let text = fs_err::read_to_string(ctx.root().join(Systems::FILE))?;
+    Ok(Systems::parse(&text).map_err(|problem| {
+        let file = Systems::FILE.to_owned();
+        let problem = problem.to_string();
+        Error::BadFile { file, problem }.failure()
+    })?)
+}
+
+/// Those of these names, or all when there are none.
+///
+/// # Errors
+/// As [`systems`]; or there is none of a name.
+pub fn systems_named(ctx: &dyn Context, names: &[String]) -> Result<Vec<System>> {
+    let systems = systems(ctx)?;
+    if names.is_empty() {
+        return Ok(systems.iter().cloned().collect());
+    }
+    let mut wanted = Vec::new();
+    for name in names {
+        let system = systems.find(name).map_err(|unknown| {
+            let hints = unknown.hints();
+            let failure = error::bad_input(unknown.to_string());
+            hints.into_iter().fold(failure, error::Failure::hint)
+        })?;
+        wanted.push(system.clone());
+    }
+    // The default first: the others are compared with it.
+    wanted.sort_by_key(|system| !system.is_default);
+    wanted.dedup();
+    Ok(wanted)
 }
 
 /// Names of the directories of `layers/` that look like a layer's.
@@ -53,6 +91,13 @@ fn check(layers: &Layers, directories: &BTreeSet<String>) -> Result<(), Error> {
         return Err(Error::UnnamedLayerDirectory { name });
     }
     Ok(())
+}
+
+/// The system of this name, for tests.
+#[cfg(test)]
+pub(crate) fn system(name: &str) -> System {
+    let text = include_str!("../../../package-lists/systems.toml");
+    Systems::parse(text).unwrap().find(name).unwrap().clone()
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ mod error;
 mod fetch;
 pub mod python;
 
-pub use checkout::layers;
+pub use checkout::{layers, systems, systems_named};
 pub use committed::Checked;
 pub use context::Context;
 pub use error::{Error, Problem};

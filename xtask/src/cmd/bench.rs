@@ -29,6 +29,7 @@ pub(super) fn run(ctx: &Ctx, args: &BenchArgs) -> Result<()> {
         .try_for_each(|case| bench::require_programs(*case))?;
     let variant = VariantArgs {
         variant: Some(args.variant.clone().unwrap_or_else(|| VARIANT.to_owned())),
+        system: None,
         omit: None,
         cuda_architectures: Vec::new(),
     };

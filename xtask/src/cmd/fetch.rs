@@ -20,7 +20,7 @@ pub(crate) fn run(ctx: &Ctx, args: &FetchArgs) -> Result<()> {
     // An image stands on all layers before it.
     let mut targets = vec![plan.layer(&layer)?.image.drv_path.clone()];
     if args.checks {
-        targets.extend(nix.checks(ctx)?);
+        targets.extend(nix.checks(ctx, &asked.system.name)?);
     }
     if args.dry_run {
         let sources = missing_sources(ctx, &nix, &targets)?;

@@ -1,7 +1,7 @@
 //! `update-locks`: reads the lists, resolves what changed, writes the locks, prints the difference.
 
-use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use serde::de::DeserializeOwned;
@@ -14,6 +14,7 @@ use factory_base::error;
 use factory_base::fs::Lock;
 use factory_model::lock::{self, DebianLock, Diff, Entry, PythonLock};
 use factory_model::nearest::nearest;
+use factory_model::system::System;
 use factory_nix::Nix;
 use factory_resolve::Checked;
 use factory_resolve::debian;
@@ -46,15 +47,16 @@ pub(crate) fn run(ctx: &Ctx, args: &UpdateLocksArgs) -> Result<()> {
     if args.check {
         return check(ctx, args);
     }
-    check_names(ctx, &args.upgrade_package)?;
+    let systems = factory_resolve::systems_named(ctx, &args.systems)?;
+    check_names(ctx, &systems, &args.upgrade_package)?;
     let _lock = Lock::of_update(ctx)?;
     // apt and uv wait for different servers and share nothing, so they run side by side.
     let (debian, python) = std::thread::scope(|scope| {
-        let debian = scope.spawn(|| write(args, debian_updates(ctx, args)?));
+        let debian = scope.spawn(|| write(args, debian_updates(ctx, args, &systems)?));
         let python = sources_update(ctx)
             .and_then(|updates| write(args, updates))
             .and_then(|mut diffs| {
-                diffs.extend(write(args, python_updates(ctx, args)?)?);
+                diffs.extend(write(args, python_updates(ctx, args, &systems)?)?);
                 Ok(diffs)
             });
         (debian.join(), python)
@@ -78,12 +80,16 @@ pub(crate) fn run(ctx: &Ctx, args: &UpdateLocksArgs) -> Result<()> {
 }
 
 /// `--upgrade-package` must name something that is locked; a slip would change nothing, silently.
-fn check_names(ctx: &Ctx, names: &[String]) -> Result<()> {
+fn check_names(ctx: &Ctx, systems: &[System], names: &[String]) -> Result<()> {
     if names.is_empty() {
         return Ok(());
     }
-    let mut known = names_in(ctx, "debian", DebianLock::entries)?;
-    known.extend(names_in(ctx, "python", PythonLock::entries)?);
+    let mut known = BTreeSet::new();
+    for system in systems {
+        let locks = system.below(&ctx.locks());
+        known.extend(names_in(&locks.join("debian"), DebianLock::entries)?);
+        known.extend(names_in(&locks.join("python"), PythonLock::entries)?);
+    }
     let Some(unknown) = names.iter().find(|name| !known.contains(*name)) else {
         return Ok(());
     };
@@ -95,13 +101,11 @@ fn check_names(ctx: &Ctx, names: &[String]) -> Result<()> {
     Err(error::bad_input(format!("no lock has a package `{unknown}`{near}")).into())
 }
 
-/// What the locks of one kind hold.
+/// What the locks of one kind and system hold.
 fn names_in<T: DeserializeOwned>(
-    ctx: &Ctx,
-    kind: &str,
+    directory: &Path,
     entries: impl Fn(&T) -> Vec<Entry>,
 ) -> Result<BTreeSet<String>> {
-    let directory = ctx.locks().join(kind);
     let mut names = BTreeSet::new();
     if !directory.is_dir() {
         return Ok(names);
@@ -128,27 +132,36 @@ fn write(args: &UpdateLocksArgs, updates: Vec<Update>) -> Result<Vec<Diff>> {
     Ok(diffs)
 }
 
-fn debian_updates(ctx: &Ctx, args: &UpdateLocksArgs) -> Result<Vec<Update>> {
+fn debian_updates(ctx: &Ctx, args: &UpdateLocksArgs, systems: &[System]) -> Result<Vec<Update>> {
+    let mut updates = Vec::new();
+    for system in systems {
+        updates.extend(debian_updates_of(ctx, args, system)?);
+    }
+    Ok(updates)
+}
+
+fn debian_updates_of(ctx: &Ctx, args: &UpdateLocksArgs, system: &System) -> Result<Vec<Update>> {
     let options = debian::Options {
         upgrade: args.upgrade,
         upgrade_packages: args.upgrade_package.iter().cloned().collect(),
         allow_expired: args.allow_expired.clone(),
     };
-    let roots = debian::update(ctx, &options)?;
+    let roots = debian::update(ctx, system, &options)?;
     let mut updates = Vec::new();
     if let Some(seed) = roots.iter().find(|update| update.name == "seed") {
-        let (old, new) = debian::update_seed(ctx, &seed.new)?;
+        let (old, new) = debian::update_seed(ctx, system, &seed.new)?;
+        let name = system.lock_name("seed");
         let diff = Diff {
-            lock: "seed".to_owned(),
+            lock: name.clone(),
             is_new: old.is_none(),
             ..Diff::default()
         };
-        updates.push(Update::new(ctx, "seed", lock::text(&new)?, diff)?);
+        updates.push(Update::new(ctx, &name, lock::text(&new)?, diff)?);
     }
     let roots: Result<Vec<Update>> = roots
         .into_iter()
         .map(|update| {
-            let name = format!("debian/{}", update.name);
+            let name = system.lock_name(&format!("debian/{}", update.name));
             let old = update.old.as_ref().map(lock::DebianLock::entries);
             let diff = lock::diff(&name, old.as_deref(), &update.new.entries());
             Update::new(ctx, &name, lock::text(&update.new)?, diff)
@@ -166,8 +179,9 @@ fn sources_update(ctx: &Ctx) -> Result<Vec<Update>> {
     Ok(vec![update])
 }
 
-fn python_updates(ctx: &Ctx, args: &UpdateLocksArgs) -> Result<Vec<Update>> {
+fn python_updates(ctx: &Ctx, args: &UpdateLocksArgs, systems: &[System]) -> Result<Vec<Update>> {
     let options = python::Options {
+        systems: systems.to_vec(),
         variants: args.variants.clone(),
         upgrade: args.upgrade,
         upgrade_packages: args.upgrade_package.iter().cloned().collect(),
@@ -176,10 +190,10 @@ fn python_updates(ctx: &Ctx, args: &UpdateLocksArgs) -> Result<Vec<Update>> {
     python::update(ctx, &options)?
         .into_iter()
         .map(|update| {
-            let name = format!("python/{}", update.name);
+            let name = &update.lock_name;
             let old = update.old.as_ref().map(lock::PythonLock::entries);
-            let diff = lock::diff(&name, old.as_deref(), &update.new.entries());
-            Update::new(ctx, &name, lock::text(&update.new)?, diff)
+            let diff = lock::diff(name, old.as_deref(), &update.new.entries());
+            Update::new(ctx, name, lock::text(&update.new)?, diff)
         })
         .collect()
 }
@@ -220,12 +234,21 @@ fn check(ctx: &Ctx, args: &UpdateLocksArgs) -> Result<()> {
 
 /// Compares lists and locks, without network.
 fn compare(ctx: &Ctx, args: &UpdateLocksArgs) -> Result<CheckedLocks> {
-    let mut checked = debian::check(ctx)?;
-    checked.extend(debian::check_seed(ctx)?);
+    let systems = factory_resolve::systems_named(ctx, &args.systems)?;
+    let mut checked = Checked::default();
+    for system in &systems {
+        checked.extend(debian::check(ctx, system)?);
+        checked.extend(debian::check_seed(ctx, system)?);
+    }
     checked.extend(python::check_sources(ctx)?);
-    checked.extend(python::check(ctx, &args.variants)?);
+    checked.extend(python::check(ctx, &systems, &args.variants)?);
     let Checked { stale, edited } = checked;
-    let exclusions = python::check_exclusions(ctx, &debian::image_packages(ctx)?, &stale)?;
+    let mut packages = BTreeMap::new();
+    for system in factory_resolve::systems(ctx)?.iter() {
+        let of_image = debian::image_packages(ctx, system)?;
+        packages.insert(system.name.clone(), of_image);
+    }
+    let exclusions = python::check_exclusions(ctx, &packages, &stale)?;
     Ok(CheckedLocks {
         stale,
         edited,

@@ -16,6 +16,7 @@ use factory_base::error::{self, Explain as _};
 use factory_base::text;
 use factory_model::layer::{LAST, LayerName};
 use factory_model::layers::Layers;
+use factory_model::system::System;
 use factory_resolve::python::{self, PackageName};
 use factory_verify::check::Check;
 use factory_verify::engine::{Engine, EngineKind};
@@ -83,7 +84,7 @@ fn locked(
     all: &Layers,
     layers: &[LayerName],
 ) -> Result<Option<Locked>> {
-    let Some(found) = python::read_lock(ctx, &variant.name)? else {
+    let Some(found) = python::read_lock(ctx, &variant.system, &variant.name)? else {
         return Ok(None);
     };
     let mut lock = found.lock;
@@ -94,20 +95,20 @@ fn locked(
     Ok(Some(Locked {
         distributions: lock.distributions(all, layers),
         provided: provided.collect(),
-        known: known_to_any_lock(ctx)?,
+        known: known_to_any_lock(ctx, &variant.system)?,
     }))
 }
 
 /// Rules are shared by the variants, so a name must only be known to one of them.
-fn known_to_any_lock(ctx: &Ctx) -> Result<BTreeSet<String>> {
+fn known_to_any_lock(ctx: &Ctx, system: &System) -> Result<BTreeSet<String>> {
     let mut names = BTreeSet::new();
-    for entry in fs_err::read_dir(ctx.locks().join("python"))? {
+    for entry in fs_err::read_dir(system.below(&ctx.locks()).join("python"))? {
         let path = entry?.path();
         let name = path.file_name().and_then(|name| name.to_str());
         let Some(name) = name.and_then(|name| name.strip_suffix(".toml")) else {
             continue;
         };
-        if let Some(found) = python::read_lock(ctx, name)? {
+        if let Some(found) = python::read_lock(ctx, system, name)? {
             names.extend(found.lock.names());
         }
     }

@@ -136,6 +136,7 @@ impl Built {
             other => {
                 let variant = VariantArgs {
                     variant: other.map(str::to_owned),
+                    system: None,
                     omit: None,
                     cuda_architectures: Vec::new(),
                 };

@@ -130,6 +130,10 @@ impl Checkout {
             "package-lists/variants.toml",
             include_str!("fixture/variants.toml"),
         );
+        checkout.write(
+            "package-lists/systems.toml",
+            include_str!("../../../package-lists/systems.toml"),
+        );
         checkout.git(&["init", "-q"]);
         checkout
     }

@@ -5,13 +5,14 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Below these, keys are names that people choose.
-const MAPS: [&str; 10] = [
+const MAPS: [&str; 11] = [
     "direct",
     "files",
     "from_index",
     "git",
     "root",
     "sdist",
+    "system",
     "tarball",
     "tree",
     "variant",

@@ -16,6 +16,15 @@ use crate::update_locks::copy;
 const PURE: &str = "has_native-1-py3-none-any.whl";
 const NATIVE: &str = "has_native-1-cp39-abi3-manylinux2014_x86_64.whl";
 const PLAIN: &str = "plain-1-py3-none-any.whl";
+/// Compiled for two machines, and for one of them.
+const BOTH: [&str; 2] = [
+    "both-1-cp314-cp314t-manylinux_2_28_x86_64.whl",
+    "both-1-cp314-cp314t-manylinux_2_28_aarch64.whl",
+];
+const HALF: [&str; 2] = [
+    "half-1-cp314-cp314t-manylinux_2_28_x86_64.whl",
+    "half-1-py3-none-any.whl",
+];
 
 /// Writes a wheel of one module.
 const MAKE: &str = "
@@ -44,7 +53,8 @@ fn wheel(directory: &Path, file: &str) -> Vec<u8> {
 
 /// An index in the form of PEP 503.
 fn index(directory: &Path) -> Server {
-    let files = [PURE, NATIVE, PLAIN].map(|file| (file, wheel(directory, file)));
+    let files = [PURE, NATIVE, PLAIN, BOTH[0], BOTH[1], HALF[0], HALF[1]];
+    let files = files.map(|file| (file, wheel(directory, file)));
     Server::start(move |_, request| {
         let name = request
             .path
@@ -158,8 +168,12 @@ impl Lists {
     }
 
     fn lock(&self) -> String {
-        let lock = "package-lists/locks/python/one.toml";
-        fs_err::read_to_string(self.root().join(lock)).unwrap()
+        self.lock_below("python/one.toml")
+    }
+
+    fn lock_below(&self, name: &str) -> String {
+        let locks = self.root().join("package-lists/locks");
+        fs_err::read_to_string(locks.join(name)).unwrap()
     }
 
     /// Runs `update-locks` or, without network, `update-locks --check`.
@@ -258,4 +272,63 @@ fn ok_lost_native_code_is_in_the_lock_and_must_be_settled() {
     assert!(said.contains(fault), "{said}");
     lists.write("exclusions.toml", WITHOUT_GIT);
     lists.update(true).unwrap();
+}
+
+const ON_ARM: &str = "systems = [\"aarch64-linux\"]
+variants = [\"one\"]
+reason = \"a test\"
+lifts = \"nothing\"
+";
+
+#[test]
+fn ok_a_variant_is_locked_for_two_systems() {
+    let Some(lists) = Lists::new() else { return };
+    let list = "both\nhalf\nplain ; platform_machine == \"x86_64\"\n";
+    lists.write("pak5.txt", list);
+    lists.write("variants.toml", VARIANTS);
+    lists.update(false).unwrap();
+    let own = lists.lock();
+    let for_both = "git = false\nsystems = [\"x86_64-linux\", \"aarch64-linux\"]\n";
+    let variants = VARIANTS.replace("git = false\n", for_both);
+    lists.write("variants.toml", &variants);
+    let said = lists.update(true).unwrap_err();
+    let stale = "one lock does not belong to the lists as they are\n  package-lists/locks/aarch64-linux/python/one.toml";
+    assert!(said.contains(stale), "{said}");
+    lists.update(false).unwrap();
+
+    // One more system changes nothing of the first one's lock.
+    assert_eq!(lists.lock(), own);
+    let has = |lock: &str, file: &str| lock.contains(&format!("file = \"{file}\""));
+    assert!(
+        has(&own, BOTH[0]) && has(&own, HALF[0]) && has(&own, PLAIN),
+        "{own}"
+    );
+    let arm = lists.lock_below("aarch64-linux/python/one.toml");
+    assert!(is_sealed(&arm), "{arm}");
+    assert!(
+        has(&arm, BOTH[1]) && has(&arm, HALF[1]) && !has(&arm, PLAIN),
+        "{arm}"
+    );
+
+    // What the second lacks must be said.
+    let said = lists.update(true).unwrap_err();
+    let half = format!(
+        "aarch64-linux: `half` has no native code in `one`, and x86_64-linux gets `{}`",
+        HALF[0]
+    );
+    assert!(said.contains(&half), "{said}");
+    let plain = "aarch64-linux: `plain` (pak5.txt:3) is neither locked nor excluded in `one`";
+    assert!(said.contains(plain), "{said}");
+    let excluded = format!(
+        "{WITHOUT_GIT}[[exclusion]]\nnative = \"half\"\n{ON_ARM}[[exclusion]]\nname = \"plain\"\n{ON_ARM}"
+    );
+    lists.write("exclusions.toml", &excluded);
+    lists.update(false).unwrap();
+    lists.update(true).unwrap();
+    assert_eq!(lists.lock(), own);
+    let needless = format!("{excluded}[[exclusion]]\nnative = \"both\"\n{ON_ARM}");
+    lists.write("exclusions.toml", &needless);
+    let said = lists.update(true).unwrap_err();
+    let fault = "aarch64-linux: the exclusion of native code of `both` from `one` is no longer needed: nothing of it is lost";
+    assert!(said.contains(fault), "{said}");
 }

@@ -103,7 +103,29 @@ fn err_check_names_stale_python_locks() {
     assert_eq!(kind, Kind::NotRight);
     assert_eq!(
         text,
-        "4 locks do not belong to the lists as they are\n  package-lists/locks/python/gil.toml\n  package-lists/locks/python/megapak.toml\n  package-lists/locks/python/pt210.toml\n  package-lists/locks/python/slim.toml"
+        "5 locks do not belong to the lists as they are\n  package-lists/locks/python/gil.toml\n  package-lists/locks/python/megapak.toml\n  package-lists/locks/python/pt210.toml\n  package-lists/locks/python/slim.toml\n  package-lists/locks/aarch64-linux/python/slim.toml"
+    );
+}
+
+#[test]
+fn ok_check_of_one_system() {
+    let sandbox = checkout();
+    let path = sandbox.ctx.locks().join("aarch64-linux/python/slim.toml");
+    std::fs::remove_file(path).unwrap();
+    let (_, text) = run(&sandbox.ctx, &["--check"]).unwrap();
+    assert_eq!(
+        text,
+        "one lock does not belong to the lists as they are\n  package-lists/locks/aarch64-linux/python/slim.toml"
+    );
+    let of = |system: &str| run(&sandbox.ctx, &["--check", "--system", system]);
+    assert_eq!(of("x86_64-linux"), None);
+    let (kind, _) = of("aarch64-linux").unwrap();
+    assert_eq!(kind, Kind::NotRight);
+    let (kind, text) = of("arm64").unwrap();
+    assert_eq!(kind, Kind::BadInput);
+    assert_eq!(
+        text,
+        "there is no system `arm64`; there are x86_64-linux, aarch64-linux"
     );
 }
 
@@ -160,7 +182,7 @@ fn err_check_names_a_root_and_those_above_it() {
     assert_eq!(kind, Kind::NotRight);
     assert_eq!(
         text,
-        "3 locks do not belong to the lists as they are\n  package-lists/locks/debian/02-python-tools.toml\n  package-lists/locks/debian/03-gcc15.toml\n  package-lists/locks/debian/11-app.toml"
+        "6 locks do not belong to the lists as they are\n  package-lists/locks/debian/02-python-tools.toml\n  package-lists/locks/debian/03-gcc15.toml\n  package-lists/locks/debian/11-app.toml\n  package-lists/locks/aarch64-linux/debian/02-python-tools.toml\n  package-lists/locks/aarch64-linux/debian/03-gcc15.toml\n  package-lists/locks/aarch64-linux/debian/11-app.toml"
     );
 }
 

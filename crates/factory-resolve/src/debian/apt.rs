@@ -9,6 +9,7 @@ use xshell::{Shell, cmd};
 
 use super::config::{Config, Keyring};
 use super::error::Error;
+use super::inputs::Inputs;
 use crate::context::Context;
 use factory_base::error::Explain as _;
 use factory_base::process;
@@ -67,11 +68,12 @@ pub(super) struct Chosen {
 
 impl Apt {
     /// Makes the root and downloads the indexes; unchanged ones cost one request each.
-    pub fn open(ctx: &dyn Context, config: &Config, allow_expired: &[String]) -> Result<Self> {
+    pub fn open(ctx: &dyn Context, inputs: &Inputs, allow_expired: &[String]) -> Result<Self> {
+        let config = &inputs.config;
         if process::find("apt-get").is_none() {
             return Err(Error::NoApt.failure().into());
         }
-        let directory = ctx.cache().join("apt");
+        let directory = inputs.system.below(&ctx.cache().join("apt"));
         for below in [
             "etc/preferences.d",
             "etc/apt.conf.d",
@@ -93,7 +95,11 @@ impl Apt {
         apt.write_sources(config, &mirrors, &keyring, allow_expired)?;
         apt.write("etc/preferences", "")?;
         apt.write("state/status", "")?;
-        ctx.step("Fetching", "Debian package indexes");
+        let architecture = &config.architecture;
+        ctx.step(
+            "Fetching",
+            &format!("Debian package indexes ({architecture})"),
+        );
         apt.refresh()?;
         Ok(apt)
     }

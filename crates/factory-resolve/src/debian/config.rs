@@ -9,6 +9,7 @@ use crate::error::Problem;
 use factory_model::list::{Fault, Line, lines};
 use factory_model::lock::Sha256;
 use factory_model::schema;
+use factory_model::system::System;
 
 /// `package-lists/debian.toml`.
 #[derive(Debug, Clone, Deserialize)]
@@ -16,7 +17,8 @@ use factory_model::schema;
 pub struct Config {
     /// 1.
     pub schema_version: u32,
-    /// Debian architecture: `amd64`.
+    /// Of the system that it was read for: `amd64`.
+    #[serde(skip)]
     pub architecture: String,
     /// What signs the Release files.
     pub keyring: Keyring,
@@ -52,7 +54,8 @@ pub struct Suite {
     pub name: String,
     /// `debian` or `debian-security`.
     pub archive: String,
-    /// Binary packages that come from this suite, and nothing else does.
+    /// Binary packages that come from this suite, and nothing else does. In the file `{triplet}`
+    /// stands for the system's GNU triplet, as names of packages have it: `x86-64-linux-gnu`.
     pub only: Option<Vec<String>>,
 }
 
@@ -74,13 +77,23 @@ fn yes() -> bool {
 }
 
 impl Config {
-    /// Reads `debian.toml` and checks that the roots form a forest.
+    /// Reads `debian.toml` as one system sees it, and checks that the roots form a forest.
     ///
     /// # Errors
     /// The text, with what is wrong in it.
-    pub fn parse(text: &str) -> Result<Self, Problem> {
-        let config: Self = toml::from_str(text)?;
+    pub fn parse(text: &str, system: &System) -> Result<Self, Problem> {
+        let mut config: Self = toml::from_str(text)?;
         schema::check(config.schema_version)?;
+        config.architecture.clone_from(&system.debian);
+        let triplet = system.triplet().replace('_', "-");
+        for name in config
+            .suites
+            .iter_mut()
+            .flat_map(|suite| &mut suite.only)
+            .flatten()
+        {
+            *name = name.replace("{triplet}", &triplet);
+        }
         for (name, root) in &config.roots {
             config.chain(name)?;
             if let Some(suite) = &root.suite {
@@ -214,10 +227,10 @@ fn fault(name: &str) -> Option<(usize, &'static str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::checkout::system;
 
     const TEXT: &str = r#"
 schema_version = 1
-architecture = "amd64"
 [keyring]
 archive = "debian"
 path = "pool/k.deb"
@@ -232,9 +245,39 @@ archive = "debian"
 on = "a"
 "#;
 
+    fn parse(text: &str) -> Result<Config, Problem> {
+        Config::parse(text, &system("x86_64-linux"))
+    }
+
+    #[test]
+    fn ok_what_a_system_sees() {
+        let text = TEXT.replacen(
+            "archive = \"debian\"\n[root.a]",
+            "archive = \"debian\"\nonly = [\"cpp-15\", \"cpp-15-{triplet}\"]\n[root.a]",
+            1,
+        );
+        let seen = |name: &str| {
+            let config = Config::parse(&text, &system(name)).unwrap();
+            let only = config.suites[0].only.clone().unwrap();
+            let hash = config.list_sha256("b", &BTreeMap::new());
+            (config.architecture, only[1].clone(), hash)
+        };
+        let (architecture, only, hash) = seen("x86_64-linux");
+        assert_eq!(
+            (architecture.as_str(), only.as_str()),
+            ("amd64", "cpp-15-x86-64-linux-gnu")
+        );
+        let (architecture, only, other) = seen("aarch64-linux");
+        assert_eq!(
+            (architecture.as_str(), only.as_str()),
+            ("arm64", "cpp-15-aarch64-linux-gnu")
+        );
+        assert_ne!(hash, other);
+    }
+
     #[test]
     fn ok_chain_and_order() {
-        let config = Config::parse(TEXT).unwrap();
+        let config = parse(TEXT).unwrap();
         assert_eq!(config.chain("b").unwrap(), ["a", "b"]);
         assert_eq!(config.order(), ["a", "b"]);
     }
@@ -243,12 +286,12 @@ on = "a"
     fn err_circle_and_unknown() {
         let circle = TEXT.replace("[root.a]", "[root.a]\non = \"b\"");
         assert_eq!(
-            Config::parse(&circle).unwrap_err().to_string(),
+            parse(&circle).unwrap_err().to_string(),
             "root `a` stands on itself"
         );
         let unknown = TEXT.replace("on = \"a\"", "on = \"c\"");
         assert_eq!(
-            Config::parse(&unknown).unwrap_err().to_string(),
+            parse(&unknown).unwrap_err().to_string(),
             "root `c` is not defined"
         );
     }
@@ -257,19 +300,19 @@ on = "a"
     fn err_suite_of_a_root() {
         let unknown = TEXT.replace("[root.a]", "[root.a]\nsuite = \"sid\"");
         assert_eq!(
-            Config::parse(&unknown).unwrap_err().to_string(),
+            parse(&unknown).unwrap_err().to_string(),
             "root `a`: there is no suite `sid`"
         );
         let stands = TEXT.replace("on = \"a\"", "on = \"a\"\nsuite = \"trixie\"");
         assert_eq!(
-            Config::parse(&stands).unwrap_err().to_string(),
+            parse(&stands).unwrap_err().to_string(),
             "root `b` has a suite of its own and cannot stand `on` another"
         );
     }
 
     #[test]
     fn ok_list_hash_ignores_order_and_comments() {
-        let config = Config::parse(TEXT).unwrap();
+        let config = parse(TEXT).unwrap();
         let hash = |text: &str| {
             let lists = BTreeMap::from([("a".to_owned(), parse_list("a.apt", text).unwrap())]);
             config.list_sha256("b", &lists)

@@ -114,6 +114,7 @@ impl<'a> Index<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::checkout::system;
     use factory_base::error::{Explain as _, Kind};
 
     fn texts(packages: &str) -> Vec<(String, String)> {
@@ -151,12 +152,15 @@ mod tests {
     fn err_what_a_mirror_got_wrong_is_no_bug_of_ours() {
         let config = r#"
 schema_version = 1
-architecture = "amd64"
 keyring = { archive = "debian", path = "k.deb", size = 1, sha256 = "ZEROS", member = "k.gpg" }
 suite = [{ name = "trixie", archive = "debian" }]
 root = {}
 "#;
-        let config = Config::parse(&config.replace("ZEROS", &"0".repeat(64))).unwrap();
+        let config = Config::parse(
+            &config.replace("ZEROS", &"0".repeat(64)),
+            &system("x86_64-linux"),
+        )
+        .unwrap();
         let snapshots = BTreeMap::from([("trixie".to_owned(), "20261121T125303Z".to_owned())]);
         let chosen = Chosen {
             name: "a".into(),

@@ -11,6 +11,7 @@ use crate::error::Error;
 use factory_base::error::Explain as _;
 use factory_model::list::{Faults, Line};
 use factory_model::lock::{DebianLock, Sealed};
+use factory_model::system::System;
 
 /// What may change.
 #[derive(Debug, Clone, Default)]
@@ -30,13 +31,15 @@ pub(super) struct Inputs {
     pub lists: BTreeMap<String, Vec<Line>>,
     /// By root; of those that have one.
     pub locks: BTreeMap<String, Sealed<DebianLock>>,
+    /// What it is for.
+    pub system: System,
 }
 
 impl Inputs {
-    /// Reads lists and locks.
-    pub fn read(ctx: &dyn Context) -> Result<Self> {
+    /// Reads lists and the locks of a system.
+    pub fn read(ctx: &dyn Context, system: &System) -> Result<Self> {
         let path = ctx.lists().join("debian.toml");
-        let config = Config::parse(&fs_err::read_to_string(&path)?)
+        let config = Config::parse(&fs_err::read_to_string(&path)?, system)
             .map_err(|problem| problem.of("package-lists/debian.toml").failure())?;
         let mut lists = BTreeMap::new();
         let mut locks = BTreeMap::new();
@@ -49,7 +52,8 @@ impl Inputs {
                 }
                 Err(found) => faults.extend(found),
             }
-            if let Some(found) = committed::read(ctx, &format!("debian/{name}"))? {
+            if let Some(found) = committed::read(ctx, &system.lock_name(&format!("debian/{name}")))?
+            {
                 locks.insert(name.clone(), found);
             }
         }
@@ -60,6 +64,7 @@ impl Inputs {
             config,
             lists,
             locks,
+            system: system.clone(),
         })
     }
 

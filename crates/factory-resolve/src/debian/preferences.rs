@@ -58,6 +58,7 @@ fn held<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::checkout::system;
     use crate::debian::Config;
     use std::collections::BTreeMap;
 
@@ -65,7 +66,6 @@ mod tests {
     fn ok_a_root_with_a_suite_of_its_own() {
         let config = r#"
 schema_version = 1
-architecture = "amd64"
 keyring = { archive = "debian", path = "k.deb", size = 1, sha256 = "ZEROS", member = "k.gpg" }
 suite = [
   { name = "trixie", archive = "debian" },
@@ -76,9 +76,14 @@ suite = [
 suite = "forky"
 "#;
         let inputs = Inputs {
-            config: Config::parse(&config.replace("ZEROS", &"0".repeat(64))).unwrap(),
+            config: Config::parse(
+                &config.replace("ZEROS", &"0".repeat(64)),
+                &system("x86_64-linux"),
+            )
+            .unwrap(),
             lists: BTreeMap::new(),
             locks: BTreeMap::new(),
+            system: system("x86_64-linux"),
         };
         let pins = |root| {
             let text = preferences(&inputs, &Options::default(), root, &BTreeMap::new());

@@ -15,6 +15,7 @@ use crate::fetch;
 use factory_base::error::Explain as _;
 use factory_fetch::{Job, nar_hash};
 use factory_model::lock::{DebianLock, DebianPackage, Origin, Sealed, Sha256, SriSha256};
+use factory_model::system::System;
 
 /// Its name below `package-lists/locks`.
 const LOCK: &str = "seed";
@@ -37,20 +38,24 @@ pub struct SeedLock {
     pub nar_hash: SriSha256,
 }
 
-/// The committed seed lock; `None` when there is none.
+/// The committed seed lock of a system; `None` when there is none.
 ///
 /// # Errors
 /// It cannot be read.
-fn read(ctx: &dyn Context) -> Result<Option<Sealed<SeedLock>>> {
-    committed::read(ctx, LOCK)
+fn read(ctx: &dyn Context, system: &System) -> Result<Option<Sealed<SeedLock>>> {
+    committed::read(ctx, &system.lock_name(LOCK))
 }
 
 /// What `locks/seed.toml` must say for the locked deb; downloads the deb if it is another one.
 ///
 /// # Errors
 /// The deb cannot be had, or has no such member.
-pub fn update(ctx: &dyn Context, root: &DebianLock) -> Result<(Option<SeedLock>, SeedLock)> {
-    let old = read(ctx)?;
+pub fn update(
+    ctx: &dyn Context,
+    system: &System,
+    root: &DebianLock,
+) -> Result<(Option<SeedLock>, SeedLock)> {
+    let old = read(ctx, system)?;
     let package = root
         .packages
         .first()
@@ -66,13 +71,15 @@ pub fn update(ctx: &dyn Context, root: &DebianLock) -> Result<(Option<SeedLock>,
 ///
 /// # Errors
 /// A lock cannot be read.
-pub fn check(ctx: &dyn Context) -> Result<Checked> {
-    let root = committed::read::<DebianLock>(ctx, "debian/seed")?;
+pub fn check(ctx: &dyn Context, system: &System) -> Result<Checked> {
+    let root = committed::read::<DebianLock>(ctx, &system.lock_name("debian/seed"))?;
     let package = root.as_ref().and_then(|root| root.lock.packages.first());
     let mut checked = Checked::default();
-    checked.add(LOCK.to_owned(), read(ctx)?.as_ref(), |seed| {
-        package.is_some_and(|package| package.sha256 == seed.deb_sha256)
-    });
+    checked.add(
+        system.lock_name(LOCK),
+        read(ctx, system)?.as_ref(),
+        |seed| package.is_some_and(|package| package.sha256 == seed.deb_sha256),
+    );
     Ok(checked)
 }
 

@@ -21,6 +21,7 @@ use factory_model::layer::LayerName;
 use factory_model::list::{Fault, Faults, Line};
 use factory_model::lock::{DebianLock, DebianPackage};
 use factory_model::nearest::nearest;
+use factory_model::system::System;
 
 /// The lock of one root, before and after.
 #[derive(Debug, Clone)]
@@ -33,27 +34,28 @@ pub struct RootUpdate {
     pub new: DebianLock,
 }
 
-/// Compares lists and locks; no network.
+/// Compares lists and the locks of a system; no network.
 ///
 /// # Errors
 /// An unreadable or wrong list or lock.
-pub fn check(ctx: &dyn Context) -> Result<Checked> {
-    let inputs = Inputs::read(ctx)?;
+pub fn check(ctx: &dyn Context, system: &System) -> Result<Checked> {
+    let inputs = Inputs::read(ctx, system)?;
     let mut checked = Checked::default();
     for name in inputs.config.order() {
-        checked.add(format!("debian/{name}"), inputs.locks.get(name), |lock| {
+        let lock_name = system.lock_name(&format!("debian/{name}"));
+        checked.add(lock_name, inputs.locks.get(name), |lock| {
             inputs.fits(name, lock)
         });
     }
     Ok(checked)
 }
 
-/// Names of the packages that are locked for the image's layers (roots `NN-name`).
+/// Names of the packages that are locked for the layers of a system's image (roots `NN-name`).
 ///
 /// # Errors
 /// An unreadable or wrong list or lock.
-pub fn image_packages(ctx: &dyn Context) -> Result<BTreeSet<String>> {
-    let locks = Inputs::read(ctx)?.locks.into_iter();
+pub fn image_packages(ctx: &dyn Context, system: &System) -> Result<BTreeSet<String>> {
+    let locks = Inputs::read(ctx, system)?.locks.into_iter();
     Ok(locks
         .filter(|(root, _)| root.parse::<LayerName>().is_ok())
         .flat_map(|(_, found)| found.lock.packages)
@@ -61,12 +63,12 @@ pub fn image_packages(ctx: &dyn Context) -> Result<BTreeSet<String>> {
         .collect())
 }
 
-/// Solves what changed; needs the network only then.
+/// Solves what changed for a system; needs the network only then.
 ///
 /// # Errors
 /// A wrong list, an unreachable or unsigned mirror, or no solution.
-pub fn update(ctx: &dyn Context, options: &Options) -> Result<Vec<RootUpdate>> {
-    let inputs = Inputs::read(ctx)?;
+pub fn update(ctx: &dyn Context, system: &System, options: &Options) -> Result<Vec<RootUpdate>> {
+    let inputs = Inputs::read(ctx, system)?;
     let order = inputs.config.order();
     let stale = inputs.stale(options);
     let mut new: BTreeMap<String, DebianLock> = BTreeMap::new();
@@ -75,7 +77,7 @@ pub fn update(ctx: &dyn Context, options: &Options) -> Result<Vec<RootUpdate>> {
             let roots = quoted(stale.iter().copied());
             return Err(Error::Offline { roots }.failure().into());
         }
-        let apt = Apt::open(ctx, &inputs.config, &options.allow_expired)?;
+        let apt = Apt::open(ctx, &inputs, &options.allow_expired)?;
         new = solve_stale(ctx, &apt, &inputs, options, &stale)?;
     }
     let update = |name: &str| {
@@ -135,7 +137,10 @@ fn solve_stale(
         let took = text::elapsed(started.elapsed());
         ctx.step(
             "Solved",
-            &format!("{name}: {n_packages} packages in {took}"),
+            &format!(
+                "{}: {n_packages} packages in {took}",
+                inputs.system.lock_name(name)
+            ),
         );
         new.insert(name.to_owned(), lock);
     }

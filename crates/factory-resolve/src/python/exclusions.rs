@@ -5,6 +5,7 @@ use serde::Deserialize;
 use super::name::normalized;
 use crate::error::Problem;
 use factory_model::schema;
+use factory_model::system::System;
 
 /// `package-lists/exclusions.toml`.
 #[derive(Debug, Clone, Deserialize)]
@@ -29,6 +30,9 @@ pub struct Exclusion {
     pub all: Option<Class>,
     /// The variants that leave it out.
     pub variants: Vec<String>,
+    /// The systems on which they do; none: on all.
+    #[serde(default)]
+    pub systems: Vec<String>,
     /// Why it is not there.
     pub reason: String,
     /// What would bring it back.
@@ -83,25 +87,30 @@ impl Exclusions {
         Ok(exclusions)
     }
 
-    /// Whether a variant leaves out the thing of this name.
-    pub fn has(&self, name: &str, variant: &str) -> bool {
+    /// Whether a variant leaves out the thing of this name on a system.
+    pub fn has(&self, name: &str, variant: &str, system: &System) -> bool {
         let name = normalized(name);
-        self.of(variant)
+        self.of(variant, system)
             .any(|one| one.name.as_deref().map(normalized).as_ref() == Some(&name))
     }
 
     /// Whether it is said that a variant lacks native code of the distribution of this name.
-    pub(super) fn has_native(&self, name: &str, variant: &str) -> bool {
+    pub(super) fn has_native(&self, name: &str, variant: &str, system: &System) -> bool {
         let name = normalized(name);
-        self.of(variant)
+        self.of(variant, system)
             .any(|one| one.native.as_deref().map(normalized).as_ref() == Some(&name))
     }
 
-    /// Those of one variant.
-    pub(super) fn of<'a>(&'a self, variant: &str) -> impl Iterator<Item = &'a Exclusion> {
-        self.exclusion
-            .iter()
-            .filter(move |one| one.variants.iter().any(|other| other == variant))
+    /// Those of one variant on a system.
+    pub(super) fn of<'a>(
+        &'a self,
+        variant: &str,
+        system: &System,
+    ) -> impl Iterator<Item = &'a Exclusion> {
+        self.exclusion.iter().filter(move |one| {
+            one.variants.iter().any(|other| other == variant)
+                && (one.systems.is_empty() || one.systems.contains(&system.name))
+        })
     }
 }
 

@@ -19,6 +19,7 @@ use factory_base::error::Explain as _;
 use factory_model::layers::Layers;
 use factory_model::list::{Fault, Faults, Line};
 use factory_model::lock::{GitKind, Sha256};
+use factory_model::system::{System, Systems};
 
 /// Name of the lock of what unpacks and builds the others; no layer of the image.
 pub(super) const BUILD_NAME: &str = "build";
@@ -36,6 +37,7 @@ pub(super) struct LayerList {
 /// Everything people wrote.
 pub(super) struct Inputs {
     pub layers: Layers,
+    pub systems: Systems,
     pub variants: Variants,
     pub wheel_files: WheelFiles,
     pub exclusions: Exclusions,
@@ -50,12 +52,18 @@ pub(super) struct Inputs {
 /// One lock to make: a variant, or the build tools.
 pub(super) struct Goal<'a> {
     pub name: &'a str,
+    pub system: &'a System,
     pub variant: Variant,
     /// Bottom first.
     pub lists: Vec<LayerList>,
 }
 
 impl Goal<'_> {
+    /// Its lock, by the path below `package-lists/locks`.
+    pub(super) fn lock_name(&self) -> String {
+        self.system.lock_name(&format!("python/{}", self.name))
+    }
+
     /// Hash of what decides about single files of its wheels; what only builds need shares none.
     pub(super) fn wheel_files_sha256(&self, inputs: &Inputs) -> Option<Sha256> {
         (self.name != BUILD_NAME).then(|| inputs.wheel_files.sha256())
@@ -83,6 +91,7 @@ impl Inputs {
 
 pub(super) fn read(ctx: &dyn Context) -> Result<Inputs> {
     let layers = crate::checkout::layers(ctx)?;
+    let systems = crate::checkout::systems(ctx)?;
     let variants = read_toml(ctx, "variants.toml", Variants::parse)?;
     let wheel_files = read_toml(ctx, "wheel-files.toml", WheelFiles::parse)?;
     let exclusions = read_toml(ctx, "exclusions.toml", Exclusions::parse)?;
@@ -121,6 +130,7 @@ pub(super) fn read(ctx: &dyn Context) -> Result<Inputs> {
     }
     Ok(Inputs {
         layers,
+        systems,
         variants,
         wheel_files,
         exclusions,
@@ -160,9 +170,10 @@ fn git_fault(requirement: &Requirement, sources: &Sources) -> Option<String> {
     }
 }
 
-/// The locks that were asked for, or all.
+/// The locks that were asked for, or all; those of the default system first.
 pub(super) fn goals<'a>(
     inputs: &'a Inputs,
+    systems: &[System],
     names: &'a [String],
 ) -> Result<Vec<Goal<'a>>, PythonError> {
     let known = &inputs.variants.variant;
@@ -176,9 +187,10 @@ pub(super) fn goals<'a>(
         });
     }
     let wanted = |name: &str| names.is_empty() || names.iter().any(|wanted| wanted == name);
+    let is_wanted = |system: &&System| systems.contains(*system);
     let mut goals = Vec::new();
-    if wanted(BUILD_NAME) {
-        // Pure wheels: any variant's interpreter gives the same answer.
+    if wanted(BUILD_NAME) && is_wanted(&inputs.systems.default()) {
+        // Pure wheels: any variant's interpreter on any system gives the same answer.
         let mut variant = known[&inputs.variants.default].clone();
         variant.provided.clear();
         variant.overrides.clear();
@@ -189,6 +201,7 @@ pub(super) fn goals<'a>(
         variant.sdists.clear();
         goals.push(Goal {
             name: BUILD_NAME,
+            system: inputs.systems.default(),
             variant,
             lists: vec![LayerList {
                 layer: BUILD_NAME.to_owned(),
@@ -196,11 +209,13 @@ pub(super) fn goals<'a>(
             }],
         });
     }
-    for (name, variant) in known {
-        if wanted(name) {
+    for system in inputs.systems.iter().filter(is_wanted) {
+        let known = known.iter().filter(|(_, variant)| variant.is_for(system));
+        for (name, variant) in known.filter(|(name, _)| wanted(name)) {
             goals.push(Goal {
                 name,
-                variant: variant.clone(),
+                system,
+                variant: variant.on(system),
                 lists: inputs.layer_lists(),
             });
         }
@@ -237,7 +252,7 @@ pub(super) fn layer_inputs<'a>(inputs: &'a Inputs, goal: &'a Goal<'a>) -> Vec<La
             };
             for (line, requirement) in lines(inputs, variant, file) {
                 let name = requirement.name();
-                if inputs.exclusions.has(name.as_str(), goal.name) {
+                if inputs.exclusions.has(name.as_str(), goal.name, goal.system) {
                     continue;
                 }
                 let by = variant.provided.iter().find(|one| one.name == *name);

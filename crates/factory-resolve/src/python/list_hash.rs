@@ -25,6 +25,9 @@ impl Text {
 pub(super) fn list_sha256(inputs: &Inputs, goal: &Goal<'_>) -> Sha256 {
     let variant = &goal.variant;
     let mut text = Text(format!("abi {}\n", variant.abi));
+    if !goal.system.is_default {
+        text.0.push_str(&format!("system {}\n", goal.system.name));
+    }
     text.block("constraints", constraints(inputs, variant));
     add_variant(&mut text, variant);
     text.block("sdists", sdists(inputs, variant));

@@ -11,8 +11,12 @@ use super::exclusions::Exclusions;
 use super::name::{PackageName, normalized};
 use super::resolution::{Chosen, choose};
 use super::variants::{Variant, Variants};
-use super::wheel::Target;
-use factory_model::lock::PythonLock;
+use super::wheel::{Target, WheelFilename};
+use factory_model::lock::{DistributionKind, PythonLock, PythonPackage};
+use factory_model::system::System;
+
+/// Locks by variant, of one system.
+pub(super) type Locks<'a> = BTreeMap<&'a str, PythonLock>;
 
 /// What has no platform, as requirements: of these another interpreter may get native code.
 /// What is compiled here, or fits, has it already.
@@ -30,7 +34,7 @@ pub(super) fn without_platform(
 /// The wheels with native code that an ABI gets of the projects in a PEP 751 file.
 pub(super) fn native_wheels(
     pylock: &str,
-    target: Target,
+    target: Target<'_>,
 ) -> Result<BTreeMap<PackageName, Chosen>, Error> {
     let (mut chosen, _) = choose(pylock, target)?;
     chosen.retain(|_, file| file.is_native_wheel());
@@ -58,31 +62,39 @@ pub(super) fn take(
     Ok(native)
 }
 
-/// What is wrong with the native code of locks, each fault on a line of its own: what is lost
-/// and nobody said so, and what is said and not lost.
+/// What is wrong with the native code of a system's locks, each fault on a line of its own: what
+/// is lost and nobody said so, and what is said and not lost. `reference` has the system that
+/// another one is to equal, and its locks.
 pub(super) fn faults(
     variants: &Variants,
     exclusions: &Exclusions,
-    locks: &BTreeMap<&str, PythonLock>,
+    system: &System,
+    locks: &Locks<'_>,
+    reference: Option<(&System, &Locks<'_>)>,
 ) -> Vec<String> {
     let mut faults = Vec::new();
     for (variant, lock) in locks {
-        let said = |name: &str| exclusions.has_native(name, variant);
-        let lost = lock.packages.iter().filter_map(|package| {
+        let said = |name: &str| exclusions.has_native(name, variant, system);
+        let mut lost = BTreeMap::new();
+        if let Some((other, locks)) = reference
+            && let Some(of_other) = locks.get(variant)
+        {
+            let files = lost_to(of_other, lock);
+            lost.extend(files.map(|(name, file)| (name, (other.name.as_str(), file))));
+        }
+        let abi = lock.compared_with.as_deref().unwrap_or("the GIL");
+        lost.extend(lock.packages.iter().filter_map(|package| {
             let file = package.native_elsewhere.as_ref()?;
-            Some((&package.name, file))
-        });
-        let lost: BTreeMap<String, &String> =
-            lost.map(|(name, file)| (normalized(name), file)).collect();
-        for (name, file) in &lost {
+            Some((normalized(&package.name), (abi, file)))
+        }));
+        for (name, (who, file)) in &lost {
             if !said(name) {
-                let abi = lock.compared_with.as_deref().unwrap_or("the GIL");
                 faults.push(format!(
-                    "`{name}` has no native code in `{variant}`, and {abi} gets `{file}`"
+                    "`{name}` has no native code in `{variant}`, and {who} gets `{file}`"
                 ));
             }
         }
-        for one in exclusions.of(variant) {
+        for one in exclusions.of(variant, system) {
             let Some(name) = &one.native else { continue };
             if !lost.contains_key(&normalized(name)) {
                 let reason = match variants
@@ -103,18 +115,48 @@ pub(super) fn faults(
     faults
 }
 
+/// What has no platform in a lock, with the native wheel that another system's lock has or knows
+/// of.
+fn lost_to<'a>(
+    of_other: &'a PythonLock,
+    lock: &'a PythonLock,
+) -> impl Iterator<Item = (String, &'a String)> {
+    let there: BTreeMap<&str, &PythonPackage> = of_other
+        .packages
+        .iter()
+        .map(|package| (package.name.as_str(), package))
+        .collect();
+    let pure = lock.packages.iter().filter(|one| is_pure(&one.file));
+    pure.filter_map(move |package| {
+        let other = there.get(package.name.as_str())?;
+        let is_native = other.kind == DistributionKind::Wheel && !is_pure(&other.file);
+        let file = match is_native {
+            true => &other.file,
+            false => other.native_elsewhere.as_ref()?,
+        };
+        Some((normalized(&package.name), file))
+    })
+}
+
+fn is_pure(file: &str) -> bool {
+    let wheel = file.parse::<WheelFilename>();
+    wheel.is_ok_and(|wheel| wheel.is_pure())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::checkout::system;
     use factory_model::lock::Sha256;
 
     const FREE: &str = "cp314t";
     const GIL: &str = "cp314";
 
-    fn target(abi: &str) -> Target {
+    fn target(abi: &str) -> Target<'static> {
         Target {
             abi: abi.parse().unwrap(),
             glibc_minor: 41,
+            machine: "x86_64",
         }
     }
 
@@ -238,7 +280,9 @@ mod tests {
         let mut with_gil = lock.clone();
         with_gil.packages.clear();
         let locks = BTreeMap::from([("a", lock), ("b", with_gil)]);
-        faults(&Variants::parse(variants).unwrap(), &exclusions, &locks).join("\n")
+        let variants = Variants::parse(variants).unwrap();
+        let system = system("x86_64-linux");
+        faults(&variants, &exclusions, &system, &locks, None).join("\n")
     }
 
     fn entry(name: &str, variants: &str) -> String {

@@ -6,10 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::exclusions::Class;
 use super::inputs::Inputs;
 use super::name::normalized;
-use super::native;
+use super::native::{self, Locks};
 use super::requirement::Requirement;
 use factory_model::lock::{GitKind, PythonLock};
 use factory_model::nearest::nearest;
+use factory_model::system::System;
 
 /// A requested thing: its name as written, who asks for it, and whether it comes from git.
 struct Thing {
@@ -58,41 +59,112 @@ fn things(inputs: &Inputs) -> BTreeMap<String, Thing> {
 }
 
 /// What is wrong with the exclusions, each fault on a line of its own. Only variants with
-/// a lock in `locks` are compared with what is locked; `debian` is in all of them.
+/// a lock in `locks`, by system, are compared with what is locked; `debian` has, by system, what
+/// is in all of them.
 pub(super) fn faults(
     inputs: &Inputs,
-    locks: &BTreeMap<&str, PythonLock>,
-    debian: &BTreeSet<String>,
+    locks: &BTreeMap<String, Locks<'_>>,
+    debian: &BTreeMap<String, BTreeSet<String>>,
 ) -> Vec<String> {
     let things = things(inputs);
-    let pinned: BTreeSet<String> = inputs
-        .sources
-        .git
-        .keys()
-        .map(|name| normalized(name))
-        .collect();
     let mut faults = wrong_names(inputs, &things);
-    // By thing, so that one that several variants lack is one fault.
-    let mut lacking: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for (variant, lock) in locks {
-        let locked = locked(inputs, variant, lock, debian);
-        let without_git = inputs
-            .exclusions
-            .of(variant)
-            .any(|one| one.all == Some(Class::Git));
-        for (name, thing) in &things {
-            let is_excluded = inputs.exclusions.has(name, variant) || (without_git && thing.is_git);
-            if !is_excluded && !locked.contains(name) {
-                lacking.entry(name).or_default().push(variant);
+    let default = inputs.systems.default();
+    let (none, no_debian) = (Locks::new(), BTreeSet::new());
+    let of_default = locks.get(&default.name).unwrap_or(&none);
+    for system in inputs.systems.iter() {
+        let one = OfSystem {
+            inputs,
+            things: &things,
+            system,
+            locks: locks.get(&system.name).unwrap_or(&none),
+            reference: (!system.is_default).then_some((default, of_default)),
+            debian: debian.get(&system.name).unwrap_or(&no_debian),
+        };
+        let found = one.faults().into_iter();
+        faults.extend(found.map(|fault| match system.is_default {
+            true => fault,
+            false => format!("{}: {fault}", system.name),
+        }));
+    }
+    faults
+}
+
+/// What is asked for and what is locked, of one system.
+struct OfSystem<'a> {
+    inputs: &'a Inputs,
+    things: &'a BTreeMap<String, Thing>,
+    system: &'a System,
+    locks: &'a Locks<'a>,
+    /// The system that this one is to equal, and its locks.
+    reference: Option<(&'a System, &'a Locks<'a>)>,
+    debian: &'a BTreeSet<String>,
+}
+
+impl OfSystem<'_> {
+    fn faults(&self) -> Vec<String> {
+        let Self {
+            inputs,
+            things,
+            system,
+            locks,
+            debian,
+            ..
+        } = *self;
+        let mut faults = Vec::new();
+        // By thing, so that one that several variants lack is one fault.
+        let mut lacking: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for (variant, lock) in locks {
+            let locked = locked(inputs, variant, lock, debian);
+            let without_git = inputs
+                .exclusions
+                .of(variant, system)
+                .any(|one| one.all == Some(Class::Git));
+            for (name, thing) in things {
+                let is_excluded =
+                    inputs.exclusions.has(name, variant, system) || (without_git && thing.is_git);
+                if !is_excluded && !locked.contains(name) {
+                    lacking.entry(name).or_default().push(variant);
+                }
             }
+            faults.extend(self.needless(variant, &locked));
+            faults.extend(self.absent(variant, lock));
         }
-        for one in inputs.exclusions.of(variant) {
+        let (variants, exclusions) = (&inputs.variants, &inputs.exclusions);
+        faults.extend(native::faults(
+            variants,
+            exclusions,
+            system,
+            locks,
+            self.reference,
+        ));
+        for (name, variants) in lacking {
+            faults.push(format!(
+                "`{}` ({}) is neither locked nor excluded in {}",
+                things[name].name,
+                things[name].origin,
+                quoted(variants)
+            ));
+        }
+        faults
+    }
+
+    /// Exclusions that are not true any more.
+    fn needless(&self, variant: &str, locked: &BTreeSet<String>) -> Vec<String> {
+        let Self { inputs, system, .. } = *self;
+        let pinned: BTreeSet<String> = inputs
+            .sources
+            .git
+            .keys()
+            .map(|name| normalized(name))
+            .collect();
+        let mut faults = Vec::new();
+        for one in inputs.exclusions.of(variant, system) {
             let reason = match &one.name {
                 Some(name) if locked.contains(&normalized(name)) => "the lock has it",
                 Some(name) if one.unpinned && pinned.contains(&normalized(name)) => {
                     "`sources.toml` pins it"
                 }
-                None if one.all == Some(Class::Git) && inputs.variants.variant[*variant].git => {
+                None if one.all == Some(Class::Git) && inputs.variants.variant[variant].git => {
                     "the variant has `git = true`"
                 }
                 _ => continue,
@@ -102,17 +174,46 @@ pub(super) fn faults(
                 one.shown()
             ));
         }
+        faults
     }
-    faults.extend(native::faults(&inputs.variants, &inputs.exclusions, locks));
-    for (name, variants) in lacking {
-        faults.push(format!(
-            "`{}` ({}) is neither locked nor excluded in {}",
-            things[name].name,
-            things[name].origin,
-            quoted(variants)
-        ));
+
+    /// What a variant has on the system that this one is to equal, and not here: an exclusion
+    /// says why. Nobody needs to have asked for it; and one that says so of this system alone
+    /// must be true.
+    fn absent(&self, variant: &str, lock: &PythonLock) -> Vec<String> {
+        let Some((reference, locks)) = self.reference else {
+            return Vec::new();
+        };
+        let Some(of_reference) = locks.get(variant) else {
+            return Vec::new();
+        };
+        let exclusions = &self.inputs.exclusions;
+        let (there, here) = (of_reference.names(), lock.names());
+        let mut faults = Vec::new();
+        // What was asked for is missed already.
+        let required = |name: &&String| !self.things.contains_key(*name);
+        for name in there.difference(&here).filter(required) {
+            if !exclusions.has(name, variant, self.system) {
+                faults.push(format!(
+                    "`{name}` is in `{variant}` of {}, and neither locked nor excluded here",
+                    reference.name
+                ));
+            }
+        }
+        let known = |name: &str| {
+            let name = normalized(name);
+            there.contains(&name) || self.things.contains_key(&name)
+        };
+        for one in exclusions.of(variant, self.system) {
+            if let Some(name) = one.name.as_ref().filter(|name| !known(name)) {
+                faults.push(format!(
+                    "the exclusion of `{name}` from `{variant}` is not needed: {} has it neither",
+                    reference.name
+                ));
+            }
+        }
+        faults
     }
-    faults
 }
 
 /// Names of variants and things that do not exist, and things excluded twice.
@@ -121,6 +222,11 @@ fn wrong_names(inputs: &Inputs, things: &BTreeMap<String, Thing>) -> Vec<String>
     let mut seen = BTreeSet::new();
     let mut faults = Vec::new();
     for (variant, definition) in known {
+        for system in &definition.systems {
+            if let Err(unknown) = inputs.systems.find(system) {
+                faults.push(format!("`{variant}` is for {system}: {unknown}"));
+            }
+        }
         for name in definition.from_index.keys() {
             let is_git = |name: &str| things.get(name).is_some_and(|thing| thing.is_git);
             if !is_git(name.as_str()) {
@@ -132,17 +238,25 @@ fn wrong_names(inputs: &Inputs, things: &BTreeMap<String, Thing>) -> Vec<String>
     }
     for one in &inputs.exclusions.exclusion {
         let shown = one.shown();
+        for system in &one.systems {
+            if let Err(unknown) = inputs.systems.find(system) {
+                faults.push(format!("the exclusion of {shown}: {unknown}"));
+            }
+        }
         for variant in &one.variants {
             if !known.contains_key(variant) {
                 faults.push(format!(
                     "the exclusion of {shown} names no variant of ours: `{variant}`; there are {}",
                     quoted(known.keys().map(String::as_str))
                 ));
-            } else if !seen.insert((shown.clone(), variant)) {
+            } else if !seen.insert((shown.clone(), variant, &one.systems)) {
                 faults.push(format!("{shown} is excluded from `{variant}` twice"));
             }
         }
-        let Some(name) = &one.name else { continue };
+        // What is left out on some systems only may be what others require.
+        let Some(name) = one.name.as_ref().filter(|_| one.systems.is_empty()) else {
+            continue;
+        };
         if !things.contains_key(&normalized(name)) {
             let near = nearest(name, things.values().map(|thing| thing.name.as_str()))
                 .first()
@@ -191,6 +305,7 @@ mod tests {
     use crate::python::{Exclusions, Requested, WheelFiles};
     use factory_model::layers::Layers;
     use factory_model::lock::Sha256;
+    use factory_model::system::Systems;
 
     /// Two variants, one without git; the lists ask for numpy, dlib and clip.
     fn inputs(exclusions: &str) -> Inputs {
@@ -234,6 +349,8 @@ mod tests {
         let for_nodes = parse_list("nodes.txt", "librosa\n").unwrap();
         Inputs {
             layers: Layers::parse(layers).unwrap(),
+            systems: Systems::parse(include_str!("../../../../package-lists/systems.toml"))
+                .unwrap(),
             wheel_files: WheelFiles::parse("schema_version = 1\nshared_from_bytes = 1").unwrap(),
             variants: Variants::parse(variants).unwrap(),
             exclusions: Exclusions::parse(&format!("schema_version = 1\n{exclusions}")).unwrap(),
@@ -286,7 +403,14 @@ mod tests {
                 lock(&["numpy", "dlib", "librosa"], &["clip"], &["some-node"]),
             ),
         ]);
-        faults(&inputs(&text), &locks, &BTreeSet::from(["sox".to_owned()])).join("\n")
+        said_of(&inputs(&text), locks, &["sox"])
+    }
+
+    fn said_of(inputs: &Inputs, locks: Locks<'_>, debian: &[&str]) -> String {
+        let system = || inputs.systems.default().name.clone();
+        let debian = debian.iter().map(|name| (*name).to_owned()).collect();
+        let debian = BTreeMap::from([(system(), debian)]);
+        faults(inputs, &BTreeMap::from([(system(), locks)]), &debian).join("\n")
     }
 
     const GIT: (&str, &str) = ("all = 'git'", "'small'");
@@ -295,6 +419,47 @@ mod tests {
     #[test]
     fn ok_all_is_locked_or_excluded() {
         assert_eq!(said(&[GIT, DLIB]), "");
+    }
+
+    /// What is said of two systems, where `small` has numpy and `extra` on the first, and on the
+    /// second what is given.
+    fn said_of_two(exclusions: &str, packages: &[&str]) -> String {
+        let git = entry(GIT.0, GIT.1) + &entry(DLIB.0, DLIB.1);
+        let inputs = inputs(&(git + exclusions));
+        let all = |packages: &[&str]| Locks::from([("small", lock(packages, &[], &[]))]);
+        let locks = BTreeMap::from([
+            ("x86_64-linux".to_owned(), all(&["numpy", "extra"])),
+            ("aarch64-linux".to_owned(), all(packages)),
+        ]);
+        let sox = BTreeSet::from(["sox".to_owned()]);
+        let debian = BTreeMap::from([
+            ("x86_64-linux".to_owned(), sox.clone()),
+            ("aarch64-linux".to_owned(), sox),
+        ]);
+        faults(&inputs, &locks, &debian).join("\n")
+    }
+
+    #[test]
+    fn err_what_another_system_lacks_and_nobody_said_so() {
+        assert_eq!(said_of_two("", &["numpy", "extra"]), "");
+        insta::assert_snapshot!(said_of_two("", &[]), @r"
+        aarch64-linux: `extra` is in `small` of x86_64-linux, and neither locked nor excluded here
+        aarch64-linux: `numpy` (pak7.txt:1) is neither locked nor excluded in `small`
+        ");
+        let on_arm = |name: &str| {
+            entry(
+                &format!("name = '{name}'\nsystems = ['aarch64-linux']"),
+                "'small'",
+            )
+        };
+        assert_eq!(said_of_two(&(on_arm("extra") + &on_arm("numpy")), &[]), "");
+        insta::assert_snapshot!(
+            said_of_two(&(on_arm("extra") + &on_arm("other")), &["numpy", "extra"]), @r"
+        aarch64-linux: the exclusion of `extra` from `small` is no longer needed: the lock has it
+        aarch64-linux: the exclusion of `other` from `small` is not needed: x86_64-linux has it neither
+        ");
+        let nowhere = entry("name = 'dlib'\nsystems = ['riscv64-linux']", "'small'");
+        insta::assert_snapshot!(said_of_two(&nowhere, &["numpy", "extra"]), @"the exclusion of `dlib`: there is no system `riscv64-linux`; there are x86_64-linux, aarch64-linux");
     }
 
     #[test]
@@ -307,7 +472,7 @@ mod tests {
         ");
         let inputs = inputs("");
         let locks = BTreeMap::from([("whole", lock(&[], &[], &["some-node"]))]);
-        insta::assert_snapshot!(faults(&inputs, &locks, &BTreeSet::new()).join("\n"), @r"
+        insta::assert_snapshot!(said_of(&inputs, locks, &[]), @r"
         `clip` (pak7.txt:3) is neither locked nor excluded in `whole`
         `dlib` (pak7.txt:2) is neither locked nor excluded in `whole`
         `librosa` (nodes.txt:1) is neither locked nor excluded in `whole`

@@ -119,7 +119,7 @@ pub(super) struct NoFile {
 /// Chooses one file per project of a PEP 751 lock: the best wheel, else the sdist.
 pub(super) fn choose(
     text: &str,
-    target: Target,
+    target: Target<'_>,
 ) -> Result<(BTreeMap<PackageName, Chosen>, Vec<NoFile>), Error> {
     let lock: Pylock = toml::from_str(text).map_err(|error: toml::de::Error| {
         let problem = error.to_string();
@@ -240,6 +240,7 @@ sdist = { url = "https://h.example/torch-2.10.0.tar.gz", size = 1, hashes = { sh
                 free_threaded: free,
             },
             glibc_minor: 41,
+            machine: "x86_64",
         };
         let name = "torch".parse().unwrap();
         let (chosen, _) = choose(text, target(false)).unwrap();
@@ -261,8 +262,13 @@ sdist = { url = "https://h.example/torch-2.10.0.tar.gz", size = 1, hashes = { sh
                 minor: 14,
                 free_threaded: true,
             };
-            let glibc_minor = 41;
-            choose(&text, Target { abi, glibc_minor })
+            let (glibc_minor, machine) = (41, "x86_64");
+            let target = Target {
+                abi,
+                glibc_minor,
+                machine,
+            };
+            choose(&text, target)
         };
         let (wheel, zeros) = ("a-1-py3-none-any.whl", "0".repeat(64));
         assert!(lock(wheel, &format!("sha256 = '{zeros}'")).is_ok());

@@ -24,6 +24,7 @@ use crate::context::Context;
 use factory_base::error::Explain as _;
 use factory_base::text;
 use factory_model::lock::{PythonLock, Sha256};
+use factory_model::system::System;
 
 /// glibc 2.41 of the base, Debian 13.
 const GLIBC_MINOR: u32 = 41;
@@ -31,6 +32,8 @@ const GLIBC_MINOR: u32 = 41;
 /// What may change.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
+    /// Systems to lock for.
+    pub systems: Vec<System>,
     /// Variants to lock; empty means all that the user's index can lock.
     pub variants: Vec<String>,
     /// Take the newest version of everything.
@@ -78,7 +81,8 @@ impl Request<'_> {
         let layers = layer_inputs(inputs, goal);
         fs_err::create_dir_all(ctx.cache())?;
         let work = tempfile::tempdir_in(ctx.cache())?;
-        ctx.step("Resolving", &format!("{} for {abi}", goal.name));
+        let shown = goal.system.lock_name(goal.name);
+        ctx.step("Resolving", &format!("{shown} for {abi}"));
         // The other interpreter is looked for while uv resolves for the first.
         let other = goal.compared_with();
         let (resolved, other) = std::thread::scope(|scope| {
@@ -103,10 +107,9 @@ impl Request<'_> {
         }
         let n_packages = lock.packages.len();
         let took = text::elapsed(started.elapsed());
-        let goal = goal.name;
         ctx.step(
             "Resolved",
-            &format!("{goal}: {n_packages} packages in {took}"),
+            &format!("{shown}: {n_packages} packages in {took}"),
         );
         Ok(lock)
     }
@@ -114,7 +117,7 @@ impl Request<'_> {
     /// The file that was chosen of each project, and who wants it.
     fn chosen(&self, resolved: &Resolved) -> Result<(Files, Nodes), Error> {
         let nodes = parse_annotated(&resolved.annotated)?;
-        let (chosen, missing) = choose(&resolved.pylock, target(self.goal.variant.abi))?;
+        let (chosen, missing) = choose(&resolved.pylock, target(self.goal, self.goal.variant.abi))?;
         check_files(self.goal, &chosen, &missing, &nodes)?;
         self.inputs.sdists.check(&chosen)?;
         Ok((chosen, nodes))
@@ -133,6 +136,7 @@ impl Request<'_> {
         let request = Compile {
             directory,
             python,
+            machine: self.goal.system.machine(),
             lists: &["pure.txt".to_owned()],
             constraints: &[],
             overrides: "overrides.txt",
@@ -144,7 +148,7 @@ impl Request<'_> {
         let refused = |said: String| explain(self.goal.name, &[], &said, self.inputs, self.old);
         self.uv.compile(&request)?.map_err(refused)?;
         let pylock = fs_err::read_to_string(directory.join("pylock.gil.toml"))?;
-        let native = native::native_wheels(&pylock, target(abi));
+        let native = native::native_wheels(&pylock, target(self.goal, abi));
         let lost = native.and_then(|native| native::take(variant, chosen, native));
         Ok(lost.map_err(|error| error.failure())?)
     }
@@ -169,6 +173,7 @@ impl Request<'_> {
         let mut request = Compile {
             directory,
             python,
+            machine: goal.system.machine(),
             lists: &lists,
             constraints: &["constraints.txt"],
             overrides: "overrides.txt",
@@ -206,9 +211,12 @@ impl Request<'_> {
     }
 }
 
-fn target(abi: Abi) -> Target {
-    let glibc_minor = GLIBC_MINOR;
-    Target { abi, glibc_minor }
+fn target<'a>(goal: &Goal<'a>, abi: Abi) -> Target<'a> {
+    Target {
+        abi,
+        glibc_minor: GLIBC_MINOR,
+        machine: goal.system.machine(),
+    }
 }
 
 /// uv's settings that tell it what direct wheels and sdists require, so that it downloads and

@@ -7,6 +7,7 @@ use anyhow::Result;
 use super::error::Error;
 use super::inputs::{Goal, Inputs, goals, read};
 use super::list_hash::list_sha256;
+use super::native::Locks;
 use super::requests;
 use super::resolve::{Options, Request};
 use super::share::share;
@@ -15,28 +16,29 @@ use crate::committed::{self, Checked};
 use crate::context::Context;
 use factory_base::error::Explain as _;
 use factory_model::lock::{PythonLock, Sealed};
+use factory_model::system::System;
 
 /// The lock of one variant, before and after.
 #[derive(Debug, Clone)]
 pub struct VariantUpdate {
-    /// Name of the variant, or `build`.
-    pub name: String,
+    /// Path of the lock below `package-lists/locks`: `python/slim`.
+    pub lock_name: String,
     /// The committed lock, when there is one.
     pub old: Option<PythonLock>,
     /// What it should be now.
     pub new: PythonLock,
 }
 
-/// Compares lists and locks; no network.
+/// Compares lists and the locks of systems; no network.
 ///
 /// # Errors
 /// An unreadable or wrong list or lock.
-pub fn check(ctx: &dyn Context, variants: &[String]) -> Result<Checked> {
+pub fn check(ctx: &dyn Context, systems: &[System], variants: &[String]) -> Result<Checked> {
     let inputs = read(ctx)?;
     let mut checked = Checked::default();
-    for goal in goals(&inputs, variants).map_err(|error| error.failure())? {
-        let found = read_lock(ctx, goal.name)?;
-        checked.add(format!("python/{}", goal.name), found.as_ref(), |lock| {
+    for goal in goals(&inputs, systems, variants).map_err(|error| error.failure())? {
+        let found = read_lock(ctx, goal.system, goal.name)?;
+        checked.add(goal.lock_name(), found.as_ref(), |lock| {
             lock.list_sha256 == list_sha256(&inputs, &goal)
                 && is_compared(lock, &goal)
                 && lock.wheel_files_sha256 == goal.wheel_files_sha256(&inputs)
@@ -46,24 +48,28 @@ pub fn check(ctx: &dyn Context, variants: &[String]) -> Result<Checked> {
 }
 
 /// What is wrong with `exclusions.toml`, each fault on a line of its own; no network. A
-/// variant is compared with its lock unless the lock is missing or among `stale`. `debian`
-/// has the Debian packages of the image.
+/// variant is compared with its locks unless they are missing or among `stale`. `debian`
+/// has the Debian packages of the image of a system.
 ///
 /// # Errors
 /// An unreadable or wrong list or lock.
 pub fn check_exclusions(
     ctx: &dyn Context,
-    debian: &BTreeSet<String>,
+    debian: &BTreeMap<String, BTreeSet<String>>,
     stale: &[String],
 ) -> Result<Vec<String>> {
     let inputs = read(ctx)?;
-    let mut locks = BTreeMap::new();
-    for name in inputs.variants.variant.keys() {
-        if stale.contains(&format!("python/{name}")) {
-            continue;
-        }
-        if let Some(found) = read_lock(ctx, name)? {
-            locks.insert(name.as_str(), found.lock);
+    let mut locks: BTreeMap<String, Locks<'_>> = BTreeMap::new();
+    for system in inputs.systems.iter() {
+        let of_system = locks.entry(system.name.clone()).or_default();
+        let names = inputs.variants.variant.iter();
+        for (name, _) in names.filter(|(_, variant)| variant.is_for(system)) {
+            if stale.contains(&system.lock_name(&format!("python/{name}"))) {
+                continue;
+            }
+            if let Some(found) = read_lock(ctx, system, name)? {
+                of_system.insert(name.as_str(), found.lock);
+            }
         }
     }
     Ok(requests::faults(&inputs, &locks, debian))
@@ -77,9 +83,10 @@ pub fn update(ctx: &dyn Context, options: &Options) -> Result<Vec<VariantUpdate>
     let inputs = read(ctx)?;
     let mut uv = None;
     let mut updates = Vec::new();
-    for goal in goals(&inputs, &options.variants).map_err(|error| error.failure())? {
+    let goals = goals(&inputs, &options.systems, &options.variants);
+    for goal in goals.map_err(|error| error.failure())? {
         ctx.check_interrupted()?;
-        let found = read_lock(ctx, goal.name)?;
+        let found = read_lock(ctx, goal.system, goal.name)?;
         let is_sealed = found.as_ref().is_some_and(|found| found.is_sealed);
         let old = found.map(|found| found.lock);
         let sha256 = list_sha256(&inputs, &goal);
@@ -97,7 +104,7 @@ pub fn update(ctx: &dyn Context, options: &Options) -> Result<Vec<VariantUpdate>
                     share_again(ctx, &inputs, &goal, lock, &mut new)?;
                 }
                 updates.push(VariantUpdate {
-                    name: goal.name.to_owned(),
+                    lock_name: goal.lock_name(),
                     new,
                     old,
                 });
@@ -118,7 +125,7 @@ pub fn update(ctx: &dyn Context, options: &Options) -> Result<Vec<VariantUpdate>
         };
         let new = request.lock(ctx, sha256)?;
         updates.push(VariantUpdate {
-            name: goal.name.to_owned(),
+            lock_name: goal.lock_name(),
             old,
             new,
         });
@@ -135,7 +142,7 @@ fn require_network(ctx: &dyn Context, goal: &Goal<'_>) -> Result<()> {
     if !ctx.is_offline() {
         return Ok(());
     }
-    let job = goal.name.to_owned();
+    let job = goal.system.lock_name(goal.name);
     Err(Error::Offline { job }.failure().into())
 }
 
@@ -152,10 +159,15 @@ fn share_again(
     share(ctx, layers, list, &BTreeMap::new(), Some(old), new)
 }
 
-/// The committed lock, and whether it is as it was written; `None` where there is none yet.
+/// The committed lock of a variant on a system, and whether it is as it was written; `None` where
+/// there is none yet.
 ///
 /// # Errors
 /// It cannot be read.
-pub fn read_lock(ctx: &dyn Context, name: &str) -> Result<Option<Sealed<PythonLock>>> {
-    committed::read(ctx, &format!("python/{name}"))
+pub fn read_lock(
+    ctx: &dyn Context,
+    system: &System,
+    name: &str,
+) -> Result<Option<Sealed<PythonLock>>> {
+    committed::read(ctx, &system.lock_name(&format!("python/{name}")))
 }

@@ -15,8 +15,9 @@ use factory_model::lock::Sha256;
 const REQUIREMENTS: &str = include_str!("uv-requirements.txt");
 /// The first version whose pylock output and `--format` option are as used here.
 const OLDEST: (u32, u32) = (0, 9);
-/// uv's newest name for a glibc platform that is not newer than the base's 2.41.
-const PLATFORM: &str = "x86_64-manylinux_2_40";
+/// uv's newest name for a glibc platform that is not newer than the base's 2.41; the machine
+/// stands before it.
+const PLATFORM: &str = "manylinux_2_40";
 
 /// A usable uv.
 pub(super) struct Uv {
@@ -31,6 +32,8 @@ pub(super) struct Compile<'a> {
     pub directory: &'a Path,
     /// Interpreter to resolve for.
     pub python: &'a Path,
+    /// Machine to resolve for: `x86_64`.
+    pub machine: &'a str,
     /// Requirement files.
     pub lists: &'a [String],
     /// Constraint files.
@@ -134,9 +137,10 @@ impl Uv {
         sh.change_dir(request.directory);
         let (python, format, output) = (request.python, request.format, request.output);
         let overrides = request.overrides;
+        let platform = format!("{}-{PLATFORM}", request.machine);
         let mut command = cmd!(
             sh,
-            "{uv} pip compile --no-header --annotation-style line --color never --python {python} --python-platform {PLATFORM} --format {format} --output-file {output} --override {overrides}"
+            "{uv} pip compile --no-header --annotation-style line --color never --python {python} --python-platform {platform} --format {format} --output-file {output} --override {overrides}"
         );
         // An sdist's own backend would run here to say what it requires. uv refuses to build
         // where no sdist is allowed; of those that are, `uv.toml` has the requirements.

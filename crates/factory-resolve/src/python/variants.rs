@@ -11,6 +11,7 @@ use crate::error::Problem;
 use factory_model::cuda::{self, CudaArchitecture};
 use factory_model::lock::SriSha256;
 use factory_model::schema;
+use factory_model::system::System;
 
 /// `package-lists/variants.toml`.
 #[derive(Debug, Clone, Deserialize)]
@@ -38,6 +39,9 @@ pub struct Variant {
     pub description: String,
     /// Whether the lists' git URLs belong to it.
     pub git: bool,
+    /// The systems that it is locked for; none: the default one.
+    #[serde(default)]
+    pub systems: Vec<String>,
     /// Bounds that hold in this variant only.
     #[serde(default)]
     pub constraints: Vec<String>,
@@ -82,6 +86,23 @@ impl Variant {
         })
     }
 
+    /// Whether it is locked for a system.
+    pub(super) fn is_for(&self, system: &System) -> bool {
+        match self.systems.as_slice() {
+            [] => system.is_default,
+            some => some.contains(&system.name),
+        }
+    }
+
+    /// As a system sees it: without the overrides for others.
+    pub(super) fn on(&self, system: &System) -> Self {
+        let mut variant = self.clone();
+        variant
+            .overrides
+            .retain(|one| one.systems.is_empty() || one.systems.contains(&system.name));
+        variant
+    }
+
     /// Names whose requirements do not count in this variant, sorted.
     pub fn never_required(&self) -> BTreeSet<&PackageName> {
         let provided = self.provided.iter().map(|one| &one.name);
@@ -113,6 +134,9 @@ pub struct Override {
     /// its native code is no extension module.
     #[serde(default)]
     pub wheel_for: Option<Abi>,
+    /// The systems on which it holds; none: on all.
+    #[serde(default)]
+    pub systems: Vec<String>,
     /// Why.
     pub reason: String,
     /// What would make this needless.

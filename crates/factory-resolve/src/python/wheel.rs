@@ -39,11 +39,13 @@ pub struct Abi {
 
 /// What the image can load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Target {
+pub struct Target<'a> {
     /// The interpreter.
     pub abi: Abi,
     /// glibc 2.x of the base.
     pub glibc_minor: u32,
+    /// The machine: `x86_64`.
+    pub machine: &'a str,
 }
 
 /// How well a wheel fits; greater is better.
@@ -71,7 +73,7 @@ impl WheelFilename {
     }
 
     /// How well it fits, or None if the target cannot load it.
-    pub fn fit(&self, target: Target) -> Option<Fit> {
+    pub fn fit(&self, target: Target<'_>) -> Option<Fit> {
         let mut best = None;
         for python in &self.python {
             for abi in &self.abi {
@@ -84,7 +86,7 @@ impl WheelFilename {
     }
 
     /// Total order by preference on a target: fit, then build number, then the name.
-    pub fn compare(&self, other: &Self, target: Target) -> Ordering {
+    pub fn compare(&self, other: &Self, target: Target<'_>) -> Ordering {
         self.fit(target)
             .cmp(&other.fit(target))
             .then_with(|| self.build.cmp(&other.build))
@@ -92,7 +94,7 @@ impl WheelFilename {
     }
 }
 
-fn fit(target: Target, python: &str, abi: &str, platform: &str) -> Option<Fit> {
+fn fit(target: Target<'_>, python: &str, abi: &str, platform: &str) -> Option<Fit> {
     let (own, python_minor) = python_tag(python)?;
     if python_minor > target.abi.minor {
         return None;
@@ -112,7 +114,7 @@ fn fit(target: Target, python: &str, abi: &str, platform: &str) -> Option<Fit> {
     } else {
         return None;
     };
-    let (native, glibc_minor) = platform_tag(platform, target.glibc_minor)?;
+    let (native, glibc_minor) = platform_tag(platform, target)?;
     Some(Fit {
         abi: abi_class,
         native,
@@ -135,16 +137,18 @@ fn python_tag(tag: &str) -> Option<(bool, u32)> {
 }
 
 /// Whether it is native, and the glibc 2.x it needs.
-fn platform_tag(tag: &str, limit: u32) -> Option<(bool, u32)> {
-    let minor = match tag {
-        "any" => return Some((false, 0)),
-        "linux_x86_64" => 0,
-        "manylinux1_x86_64" => 5,
-        "manylinux2010_x86_64" => 12,
-        "manylinux2014_x86_64" => 17,
-        _ => number(tag.strip_prefix("manylinux_2_")?.strip_suffix("_x86_64")?)?,
+fn platform_tag(tag: &str, target: Target<'_>) -> Option<(bool, u32)> {
+    if tag == "any" {
+        return Some((false, 0));
+    }
+    let minor = match tag.strip_suffix(target.machine)?.strip_suffix('_')? {
+        "linux" => 0,
+        "manylinux1" => 5,
+        "manylinux2010" => 12,
+        "manylinux2014" => 17,
+        newer => number(newer.strip_prefix("manylinux_2_")?)?,
     };
-    (minor <= limit).then_some((true, minor))
+    (minor <= target.glibc_minor).then_some((true, minor))
 }
 
 fn number(digits: &str) -> Option<u32> {
@@ -266,22 +270,24 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const FREE: Target = Target {
+    const FREE: Target<'_> = Target {
         abi: Abi {
             minor: 14,
             free_threaded: true,
         },
         glibc_minor: 41,
+        machine: "x86_64",
     };
-    const GIL: Target = Target {
+    const GIL: Target<'_> = Target {
         abi: Abi {
             minor: 14,
             free_threaded: false,
         },
         glibc_minor: 41,
+        machine: "x86_64",
     };
 
-    fn best(target: Target, names: &[&str]) -> Option<String> {
+    fn best(target: Target<'_>, names: &[&str]) -> Option<String> {
         names
             .iter()
             .map(|name| name.parse::<WheelFilename>().unwrap())
@@ -307,6 +313,24 @@ mod tests {
         assert_eq!(best(FREE, &names[..3]).unwrap(), names[0]);
         assert_eq!(best(GIL, &[names[0], names[2]]).unwrap(), names[2]);
         assert_eq!(best(FREE, &names[5..]), None);
+    }
+
+    #[test]
+    fn ok_each_machine_has_its_own() {
+        let names = [
+            "x-1-cp314-cp314t-manylinux_2_28_x86_64.whl",
+            "x-1-cp314-cp314t-manylinux_2_17_aarch64.manylinux2014_aarch64.whl",
+            "x-1-cp314-cp314t-linux_armv7l.whl",
+            "x-1-py3-none-any.whl",
+        ];
+        let arm = Target {
+            machine: "aarch64",
+            ..FREE
+        };
+        assert_eq!(best(FREE, &names).unwrap(), names[0]);
+        assert_eq!(best(arm, &names).unwrap(), names[1]);
+        assert_eq!(best(arm, &[names[0], names[3]]).unwrap(), names[3]);
+        assert_eq!(best(arm, &[names[0], names[2]]), None);
     }
 
     #[test]
