@@ -6,12 +6,14 @@
   The loader of a small Debian root starts the interpreter: it needs no more than the C
   library, and a chroot would take longer than most packages take to compile.
 
-  Type: byteCode :: { pythonRoot, system } -> Derivation -> AttrSet -> Derivation
+  Type: byteCode :: { pythonRoot, system, target } -> Derivation -> AttrSet -> Derivation
 */
 {
   # Tree with the C library in /usr/lib.
   pythonRoot,
   system,
+  # One of `systems.nix`.
+  target,
 }:
 # The variant's CPython tree.
 interpreter:
@@ -25,13 +27,13 @@ interpreter:
   directory,
 }:
 let
-  libraries = "${pythonRoot}/root/usr/lib/x86_64-linux-gnu";
+  libraries = "${pythonRoot}/root/usr/lib/${target.triplet}";
 in
 derivation {
   # The version last: the time that another version took is a good guess.
   name = "${pname}-byte-code-${version}";
   inherit directory system tree;
-  builder = "${libraries}/ld-linux-x86-64.so.2";
+  builder = "${libraries}/${target.loader}";
   args = [
     "--library-path"
     libraries

@@ -1,17 +1,19 @@
 /**
   The factory as one attribute set: table of contents of this directory.
 
-  Type: { root } -> AttrSet
+  Type: { root, system ? the default one } -> AttrSet
 */
 {
   # The checkout, as a path.
   root,
+  # What the images are for: `aarch64-linux`.
+  system ? (import ./systems.nix { inherit root; }).default,
 }:
 let
-  system = "x86_64-linux";
+  target = (import ./systems.nix { inherit root; }).ofName system;
 
   storeName = import ./storeName.nix;
-  locks = import ./locks.nix { inherit root; };
+  locks = import ./locks.nix { inherit root target; };
   layers = import ./layers.nix { inherit root; };
   mkSource = import ./mkSource.nix { inherit storeName system; };
   sources = import ./sources.nix { inherit locks mkSource; };
@@ -55,7 +57,7 @@ let
   buildSdist = import ./buildSdist.nix { inherit inRoot; };
   overrideWheel = import ./overrideWheel.nix { inherit inPython; };
   byteCode = import ./byteCode.nix {
-    inherit system;
+    inherit system target;
     pythonRoot = debian.build-python;
   };
   providedWheel = import ./providedWheel.nix { inherit inPython; };
@@ -67,6 +69,7 @@ let
       inRoot
       mkSource
       root
+      target
       ;
   };
   aptSources = import ./aptSources.nix { inherit layers runCommand sources; };
@@ -127,7 +130,14 @@ let
   variants = builtins.mapAttrs variantOf locks.variants;
 
   layerSpec = import ./layerSpec.nix { inherit imageTool layers runCommand; };
-  layerImage = import ./layerImage.nix { inherit imageTool layers runCommand; };
+  layerImage = import ./layerImage.nix {
+    inherit
+      imageTool
+      layers
+      runCommand
+      target
+      ;
+  };
   layerEncoded = import ./layerEncoded.nix { inherit encoder runCommand; };
   mkLayers = import ./mkLayers.nix {
     inherit
@@ -136,10 +146,11 @@ let
       layerSpec
       layers
       root
+      target
       ;
   };
   variantLayers = builtins.mapAttrs (_: mkLayers) variants;
-  layerFlake = import ./layerOutputs.nix { inherit locks system variantLayers; };
+  layerFlake = import ./layerOutputs.nix { inherit locks variantLayers; };
   pythonEnvironment = import ./pythonEnvironment.nix { inherit inPython layers; };
   checkPackages = import ./checkPackages.nix { inherit debian inRoot pythonEnvironment; };
   rootFlake = import ./rootFlake.nix {
@@ -147,7 +158,6 @@ let
       layers
       locks
       mkLayers
-      system
       variantLayers
       variants
       ;

@@ -4,4 +4,7 @@
   Type: layerFlake :: Path -> AttrSet
 */
 # The layer's directory.
-directory: (import ./. { root = ../.; }).layerFlake (baseNameOf directory)
+directory:
+import ./everySystem.nix { root = ../.; } [ "packages" ] (
+  factory: factory.layerFlake (baseNameOf directory)
+)

@@ -1,12 +1,14 @@
 /**
   The image of some layers: configuration, manifest and digests, as `comfy-image image` writes it.
 
-  Type: layerImage :: { imageTool, layers, runCommand } -> AttrSet -> AttrSet
+  Type: layerImage :: { imageTool, layers, runCommand, target } -> AttrSet -> AttrSet
 */
 {
   imageTool,
   layers,
   runCommand,
+  # One of `systems.nix`.
+  target,
 }:
 {
   # Name of the last layer.
@@ -26,7 +28,7 @@ let
       name = imageName;
       inherit config tag;
       inherit (layers) replacements;
-      architecture = "amd64";
+      architecture = target.oci;
       os = "linux";
       created = "1970-01-01T00:00:01Z";
       layers = map (spec: "${spec}") specs;

@@ -1,11 +1,10 @@
 /**
-  The outputs of one layer's flake, for every variant that is locked.
+  The outputs of one layer's flake for one system, for every variant that is locked.
 
   Type: layerOutputs :: AttrSet -> String -> AttrSet
 */
 {
   locks,
-  system,
   # Variant -> its layers by name.
   variantLayers,
 }:
@@ -15,8 +14,7 @@ let
   ofVariants = builtins.mapAttrs (_: layers: layers.${name}) variantLayers;
 in
 {
-  layers = ofVariants;
-  packages.${system} = builtins.mapAttrs (_: layer: layer.package) ofVariants // {
+  packages = builtins.mapAttrs (_: layer: layer.package) ofVariants // {
     default = ofVariants.${locks.defaultVariant}.package;
   };
 }

@@ -1,14 +1,21 @@
 /**
-  The committed lists and locks, read as data. Nothing here decides anything: versions,
-  files and layers were chosen when locking.
+  The committed lists, and the locks of a system, read as data. Nothing here decides anything:
+  versions, files and layers were chosen when locking.
 
-  Type: { root } -> AttrSet
+  Type: { root, target } -> AttrSet
 */
-{ root }:
+{
+  root,
+  # One of `systems.nix`.
+  target,
+}:
 let
   imageTag = import ./imageTag.nix;
   readTOML = file: builtins.fromTOML (builtins.readFile file);
-  directory = root + "/package-lists/locks";
+  ofAll = root + "/package-lists/locks";
+  directory = if target.isDefault then ofAll else ofAll + "/${target.name}";
+  # What says no system holds on all.
+  isOfTarget = entry: builtins.elem target.name (entry.systems or [ target.name ]);
   tomlFiles =
     path:
     let
@@ -30,11 +37,19 @@ let
   variantsFile = readTOML (root + "/package-lists/variants.toml");
   exclusionsFile = readTOML (root + "/package-lists/exclusions.toml");
   wheelFiles = readTOML (root + "/package-lists/wheel-files.toml");
-  python = tomlFiles (directory + "/python");
-  sources = readTOML (directory + "/sources.toml");
+  # Sources are text, and what only builds unpack is pure: both are of all systems.
+  python = tomlFiles (directory + "/python") // {
+    build = readTOML (ofAll + "/python/build.toml");
+  };
+  sources = readTOML (ofAll + "/sources.toml");
   # A variant without a lock is known, but cannot be built yet.
   lockedVariants = builtins.mapAttrs (
-    name: definition: definition // { tag = imageTag python.${name}; }
+    name: definition:
+    definition
+    // {
+      tag = imageTag python.${name};
+      override = builtins.filter isOfTarget (definition.override or [ ]);
+    }
   ) (builtins.intersectAttrs python variantsFile.variant);
 
   # `--omit git` of xtask: a sibling of each variant that takes sources from git, with the
@@ -70,7 +85,8 @@ in
     variant:
     map (exclusion: exclusion.name or exclusion.all) (
       builtins.filter (
-        exclusion: builtins.elem variant exclusion.variants && !(exclusion ? native)
+        exclusion:
+        builtins.elem variant exclusion.variants && isOfTarget exclusion && !(exclusion ? native)
       ) exclusionsFile.exclusion
     );
   # Files of a wheel that the image does not take.
@@ -84,7 +100,9 @@ in
   # Bytes from which files of several wheels are shared.
   sharedFromBytes = wheelFiles.shared_from_bytes;
   cargo = readTOML (root + "/Cargo.lock");
-  defaultVariant = variantsFile.default;
+  # Not every variant is there for every system.
+  defaultVariant =
+    if lockedVariants ? ${variantsFile.default} then variantsFile.default else variantsFile.quick;
   quickVariant = variantsFile.quick;
   # Of variants that do not name their own.
   cudaArchitectures = variantsFile.cuda_architectures;

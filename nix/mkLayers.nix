@@ -16,6 +16,8 @@
   layerSpec,
   layers,
   root,
+  # One of `systems.nix`.
+  target,
 }:
 # A variant.
 variant:
@@ -113,7 +115,9 @@ let
       config = merge below.config (own.config { inherit name variant; });
       # The whole image is streamed, never a file.
       isFinal = name == layers.final;
-      finalTag = "cu130-${variant.definition.variant or variant.name}-${variant.definition.tag}";
+      # Images for several systems may stand in one registry.
+      ofSystem = if target.isDefault then "" else "-${target.oci}";
+      finalTag = "cu130-${variant.definition.variant or variant.name}-${variant.definition.tag}${ofSystem}";
       # The image of the lower layers alone has a name of its own.
       tag = if isFinal then finalTag else "${finalTag}-layer${builtins.substring 0 2 name}";
       outputs = layerImage {

@@ -1,5 +1,5 @@
 /**
-  The outputs of the root flake.
+  The outputs of the root flake for one system.
 
   Names of packages and apps without a variant are the default variant's: `layer04-pytorch`;
   any variant's have it in front: `slim-layer04-pytorch`.
@@ -13,7 +13,6 @@
   layers,
   locks,
   mkLayers,
-  system,
   # Variant -> its layers by name.
   variantLayers,
   variants,
@@ -52,12 +51,12 @@ let
   comfyui = finals.${locks.defaultVariant}.package;
 in
 {
-  packages.${system} = ofEveryVariant packagesOf // {
+  packages = ofEveryVariant packagesOf // {
     inherit comfyui;
     default = comfyui;
   };
 
-  legacyPackages.${system} = {
+  legacyPackages = {
     # For xtask: one evaluation gives every derivation of a variant.
     factory = builtins.mapAttrs (variantName: variant: {
       inherit (finals.${variantName}) plan;
@@ -69,8 +68,8 @@ in
   # The package sets by their known names: `nix build .#slim.pak3.numpy`.
   // builtins.mapAttrs (_: variant: variant.packageSets) variants;
 
-  apps.${system} = ofEveryVariant (variantName: apps finals.${variantName});
+  apps = ofEveryVariant (variantName: apps finals.${variantName});
   # Neither may begin hours of source builds.
-  checks.${system} = checks { ${locks.quickVariant} = finals.${locks.quickVariant}; };
-  devShells.${system}.default = devShell finals.${locks.quickVariant};
+  checks = checks { ${locks.quickVariant} = finals.${locks.quickVariant}; };
+  devShells.default = devShell finals.${locks.quickVariant};
 }

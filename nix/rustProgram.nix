@@ -4,7 +4,7 @@
   and in the image before anything else does. It depends on the locked crates that it needs,
   not on the lock, which names all of the workspace's.
 
-  Type: rustProgram :: { crateClosure, debian, inRoot, mkSource, root } -> AttrSet -> Derivation
+  Type: rustProgram :: { crateClosure, debian, inRoot, mkSource, root, target } -> AttrSet -> Derivation
 */
 {
   crateClosure,
@@ -12,6 +12,8 @@
   inRoot,
   mkSource,
   root,
+  # One of `systems.nix`.
+  target,
 }:
 {
   # The crate, below `crates/`; its program has the same name.
@@ -40,6 +42,18 @@ let
         }
       ];
     };
+  # The script names rustc's target of the default system. For another it is the same text with
+  # that one's, so that what the default system has built stays built.
+  scriptFor =
+    { isDefault, machine, ... }:
+    if isDefault then
+      ./scripts/rust-program.sh
+    else
+      builtins.toFile "rust-program.sh" (
+        builtins.replaceStrings [ "x86_64-unknown-linux-gnu" ] [ "${machine}-unknown-linux-gnu" ] (
+          builtins.readFile ./scripts/rust-program.sh
+        )
+      );
 in
 inRoot {
   inherit name;
@@ -47,7 +61,7 @@ inRoot {
     debian.base
     debian.build-image-tool
   ];
-  script = ./scripts/rust-program.sh;
+  script = scriptFor target;
   env = {
     crates = map crateFile crates;
     crateIds = map (crate: "${crate.name}-${crate.version}:${crate.checksum}") crates;

@@ -6,15 +6,19 @@
 */
 { root }:
 let
+  systems = import ../systems.nix { inherit root; };
+  locksOf = name: import ../locks.nix { inherit root; target = systems.ofName name; };
+  locks = locksOf systems.default;
   cases =
     import ./storeName.nix
     // import ./crateClosure.nix
     // import ./cudaLabel.nix
     // import ./imageTag.nix
     // import ./kernels.nix
-    // import ./layers.nix { inherit root; }
-    // import ./locks.nix { inherit root; }
-    // import ./sharedFiles.nix { inherit root; };
+    // import ./layers.nix { inherit locks root; }
+    // import ./locks.nix { inherit locks root; }
+    // import ./sharedFiles.nix { inherit locks root; }
+    // import ./systems.nix { inherit locksOf root systems; };
   run =
     name:
     let

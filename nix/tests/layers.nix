@@ -1,7 +1,6 @@
-{ root }:
+{ locks, root }:
 let
   layers = import ../layers.nix { inherit root; };
-  locks = import ../locks.nix { inherit root; };
   packageLists = import ../package-lists.nix {
     inherit layers;
     lock = locks.python.${locks.quickVariant};

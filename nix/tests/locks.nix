@@ -1,6 +1,5 @@
-{ root }:
+{ locks, root }:
 let
-  locks = import ../locks.nix { inherit root; };
   layers = (import ../layers.nix { inherit root; }).names;
   unknownLayers =
     name:

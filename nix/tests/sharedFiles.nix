@@ -1,6 +1,5 @@
-{ root }:
+{ locks, root }:
 let
-  locks = import ../locks.nix { inherit root; };
   # Names of the files that wheels share or leave out, in any variant.
   names = map baseNameOf (
     builtins.concatMap (
