@@ -18,19 +18,22 @@ import subprocess
 import sys
 import tomllib
 
-X86_64 = 62
+# ELF's numbers of machines (e_machine), and ldconfig's words for them.
+MACHINES = {"x86_64": (62, "x86-64"), "aarch64": (183, "AArch64")}
+MACHINE, CACHE_WORD = MACHINES[os.uname().machine]
+TRIPLET = f"{os.uname().machine}-linux-gnu"
 PT_LOAD, PT_DYNAMIC, PT_INTERP = 1, 2, 3
 DT_NEEDED, DT_STRTAB, DT_SONAME, DT_RPATH, DT_RUNPATH = 1, 5, 14, 15, 29
-SYSTEM = ("/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu", "/lib64", "/usr/lib64", "/lib", "/usr/lib")
+SYSTEM = (f"/lib/{TRIPLET}", f"/usr/lib/{TRIPLET}", "/lib64", "/usr/lib64", "/lib", "/usr/lib")
 
 Elf = collections.namedtuple("Elf", "path needed soname rpath runpath interpreter")
 
 
 def read_elf(path):
-    """The dynamic section of a 64-bit x86 file; None for any other file."""
+    """The dynamic section of a 64-bit file of this machine; None for any other file."""
     with open(path, "rb") as file:
         head = file.read(64)
-        if len(head) < 64 or head[:6] != b"\x7fELF\x02\x01" or struct.unpack_from("<H", head, 18)[0] != X86_64:
+        if len(head) < 64 or head[:6] != b"\x7fELF\x02\x01" or struct.unpack_from("<H", head, 18)[0] != MACHINE:
             return None
         kind = struct.unpack_from("<H", head, 16)[0]
         offset, entry_size, n_entries = struct.unpack_from("<Q", head, 32)[0], *struct.unpack_from("<HH", head, 54)
@@ -96,7 +99,7 @@ def elf_files():
 def loader_cache():
     """Names in the loader's cache: what `ldconfig -p` prints."""
     lines = subprocess.run(["ldconfig", "-p"], capture_output=True, text=True, check=True).stdout.splitlines()
-    return {line.split()[0] for line in lines if "x86-64" in line and os.path.exists(line.split(" => ")[-1])}
+    return {line.split()[0] for line in lines if CACHE_WORD in line and os.path.exists(line.split(" => ")[-1])}
 
 
 def normalized(name):
