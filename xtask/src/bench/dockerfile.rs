@@ -112,10 +112,15 @@ impl Images {
         Ok(images)
     }
 
-    /// What is installed: the wheels of all layers that are compared.
+    /// What is installed: the wheels of all layers that are compared, but those whose ABI tag an
+    /// installer refuses and a `wheel_for` of ours takes.
     pub(super) fn packages(&self) -> impl Iterator<Item = &PythonPackage> {
         let wheels = self.lock.packages.iter();
-        wheels.filter(|one| one.layer.as_str() >= FIRST && one.kind == DistributionKind::Wheel)
+        wheels.filter(|one| {
+            one.layer.as_str() >= FIRST
+                && one.kind == DistributionKind::Wheel
+                && is_taken(&one.file, &self.lock.python)
+        })
     }
 
     /// Name and version of a package of the lock.
@@ -210,6 +215,16 @@ pub(super) fn out_path(graph: &Graph, name: &str, is_fixed: bool) -> Option<Stri
     node.out_paths.first().cloned()
 }
 
+/// Whether an installer takes a wheel of this name for an interpreter of this ABI tag
+/// (binary distribution format: `NAME-VERSION[-BUILD]-PYTHON-ABI-PLATFORM.whl`). The stable ABI
+/// of before 3.15 is of no use without the GIL.
+fn is_taken(file: &str, python: &str) -> bool {
+    let abi_tags = file.rsplit('-').nth(1).unwrap_or_default();
+    abi_tags
+        .split('.')
+        .any(|abi| abi == "none" || abi == python || (abi == "abi3" && !python.ends_with('t')))
+}
+
 /// As `nix/storeName.nix`.
 fn store_name(file: &str) -> String {
     let is_allowed = |c: char| c.is_ascii_alphanumeric() || "+._?=-".contains(c);
@@ -242,4 +257,20 @@ fn write_if_other(file: &Path, text: &str) -> Result<()> {
     }
     fs_err::write(file, text)?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ok_wheels_that_installers_take() {
+        let none = "addict-2.4.0-py3-none-any.whl";
+        let own = "numpy-2.4.0-1-cp314-cp314t-manylinux_2_28_x86_64.whl";
+        let stable = "comfy_aimdo-0.4.13-cp39-abi3-manylinux2014_x86_64.whl";
+        assert!([none, own].iter().all(|file| is_taken(file, "cp314t")));
+        assert!(!is_taken(stable, "cp314t"));
+        assert!(is_taken(stable, "cp314"));
+        assert!(!is_taken(own, "cp314"));
+    }
 }

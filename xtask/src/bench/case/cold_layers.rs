@@ -68,7 +68,7 @@ pub(super) fn run(bench: &Bench<'_>, recorder: &mut Recorder<'_>, byte_code: boo
         .filter(|one| one.layer.as_str() <= LAST)
         .count();
     recorder.note(format!(
-        "{n_wheels} wheels, {} and {}; here {n_targets} trees, each a derivation of its own, in a store that has everything below them. Packages that are built from source are left out on both sides.",
+        "{n_wheels} wheels, {} and {}; here {n_targets} trees, each a derivation of its own, in a store that has everything below them. Packages that are built from source are left out on both sides, and so are those whose ABI tag installers refuse.",
         peers.version("uv"),
         peers.version("pip")
     ));
