@@ -85,8 +85,7 @@ in
     variant:
     map (exclusion: exclusion.name or exclusion.all) (
       builtins.filter (
-        exclusion:
-        builtins.elem variant exclusion.variants && isOfTarget exclusion && !(exclusion ? native)
+        exclusion: builtins.elem variant exclusion.variants && isOfTarget exclusion && !(exclusion ? native)
       ) exclusionsFile.exclusion
     );
   # Files of a wheel that the image does not take.

@@ -117,7 +117,9 @@ let
       isFinal = name == layers.final;
       # Images for several systems may stand in one registry.
       ofSystem = if target.isDefault then "" else "-${target.oci}";
-      finalTag = "cu130-${variant.definition.variant or variant.name}-${variant.definition.tag}${ofSystem}";
+      finalTag = "cu130-${
+        variant.definition.variant or variant.name
+      }-${variant.definition.tag}${ofSystem}";
       # The image of the lower layers alone has a name of its own.
       tag = if isFinal then finalTag else "${finalTag}-layer${builtins.substring 0 2 name}";
       outputs = layerImage {

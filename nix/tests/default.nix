@@ -7,7 +7,12 @@
 { root }:
 let
   systems = import ../systems.nix { inherit root; };
-  locksOf = name: import ../locks.nix { inherit root; target = systems.ofName name; };
+  locksOf =
+    name:
+    import ../locks.nix {
+      inherit root;
+      target = systems.ofName name;
+    };
   locks = locksOf systems.default;
   cases =
     import ./storeName.nix

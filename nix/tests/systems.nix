@@ -18,7 +18,8 @@ let
       builtins.attrNames (locksOf system).variants
     );
   filesOf =
-    system: map (package: package.file) (locksOf system).python.${(locksOf system).quickVariant}.package;
+    system:
+    map (package: package.file) (locksOf system).python.${(locksOf system).quickVariant}.package;
   isFor = machine: file: builtins.match ".*_${machine}[.]whl" file != null;
   systemOf = name: builtins.getAttr "machine" (systems.ofName name);
   # Wheels of a system that are for the machine of another.
