@@ -29,7 +29,11 @@ pub(super) fn provide(ctx: &dyn Context, uv: &Uv, store: &Path, abi: Abi) -> Res
         .remove("cpython")
         .ok_or_else(|| Error::NoCpython.failure())?;
     let suffix = if abi.free_threaded { "t" } else { "" };
-    if let Some(found) = stored::find(ctx, store, &tarball.version, abi)? {
+    let systems = crate::checkout::systems(ctx)?;
+    // On a machine that no image is for, the store has none.
+    if let Ok(own) = systems.find(&format!("{}-linux", std::env::consts::ARCH))
+        && let Some(found) = stored::find(ctx, own, store, &tarball.version, abi)?
+    {
         return Ok(found);
     }
     let directory = ctx

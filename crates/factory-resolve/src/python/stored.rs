@@ -13,21 +13,22 @@ use xshell::{Shell, cmd};
 use super::wheel::Abi;
 use crate::context::Context;
 use factory_base::process;
+use factory_model::system::System;
 
 /// The small Debian root that each build of a layer needs.
 const ROOT: &str = "debian-build-python";
-/// Where Debian has the C library and its loader.
-const LIBRARIES: &str = "root/usr/lib/x86_64-linux-gnu";
 /// Prints the interpreter's ABI tag.
 const ABI: &str =
     "import sys; print(f'cp{sys.version_info[0]}{sys.version_info[1]}{sys.abiflags}')";
 
-/// A virtual environment in the cache whose interpreter starts the store's CPython of this version, if it is there.
+/// A virtual environment in the cache whose interpreter starts the store's CPython of this
+/// version, if it is there; `system` is that of this machine.
 ///
 /// # Errors
 /// The store or the cache cannot be read or written.
 pub(super) fn find(
     ctx: &dyn Context,
+    system: &System,
     store: &Path,
     version: &str,
     abi: Abi,
@@ -45,8 +46,8 @@ pub(super) fn find(
     let pairs: Vec<(PathBuf, String)> = pairs
         .map(|(interpreter, root)| {
             let home = interpreter.join("root/usr/local/bin");
-            let libraries = root.join(LIBRARIES);
-            let text = starter(&home.join(&name), &libraries, &program);
+            let libraries = root.join("root/usr/lib").join(system.triplet());
+            let text = starter(&home.join(&name), &libraries, &system.loader, &program);
             (home, text)
         })
         .collect();
@@ -102,10 +103,10 @@ fn paths<const N: usize>(store: &Path, names: [&str; N]) -> Result<[BTreeSet<Pat
 /// virtual environment: uv keeps what an interpreter says of itself only where that has the name
 /// it was started by. It writes no byte code (`-B`; `-I` ignores the variable for it), which
 /// would go into the store.
-fn starter(python: &Path, libraries: &Path, program: &Path) -> String {
+fn starter(python: &Path, libraries: &Path, loader: &str, program: &Path) -> String {
     let (python, libraries) = (python.display(), libraries.display());
     format!(
-        "#!/bin/sh\nexec '{libraries}/ld-linux-x86-64.so.2' --library-path '{libraries}' --argv0 '{}' '{python}' -B \"$@\"\n",
+        "#!/bin/sh\nexec '{libraries}/{loader}' --library-path '{libraries}' --argv0 '{}' '{python}' -B \"$@\"\n",
         program.display()
     )
 }
@@ -114,6 +115,7 @@ fn starter(python: &Path, libraries: &Path, program: &Path) -> String {
 mod tests {
     use super::*;
     use crate::context::quiet::Quiet;
+    use factory_model::system::Systems;
 
     /// Adds a store path with an interpreter that says this ABI, or with a loader that starts
     /// any program.
@@ -125,7 +127,15 @@ mod tests {
     }
 
     const PYTHON: &str = "root/usr/local/bin/python3.14t";
-    const LOADER: &str = "root/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2";
+    const LOADER: &str = "root/usr/lib/aarch64-linux-gnu/ld-linux-aarch64.so.1";
+    const SYSTEMS: &str = "\
+schema_version = 1
+default = 'aarch64-linux'
+[system.aarch64-linux]
+debian = 'arm64'
+oci = 'arm64'
+loader = 'ld-linux-aarch64.so.1'
+";
 
     #[test]
     fn ok_the_interpreter_of_the_store() {
@@ -135,7 +145,8 @@ mod tests {
             Quiet(directory.path().join("c")),
         );
         let abi: Abi = "cp314t".parse().unwrap();
-        let find = || find(&ctx, &store, "3.14.5", abi).unwrap();
+        let systems = Systems::parse(SYSTEMS).unwrap();
+        let find = || find(&ctx, systems.default(), &store, "3.14.5", abi).unwrap();
         assert_eq!(find(), None);
         // Its name fits, what it says does not.
         add(

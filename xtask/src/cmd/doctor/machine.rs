@@ -21,19 +21,16 @@ const LEAST_DISK: u64 = 8_000_000_000;
 /// Linking the large extensions takes this much.
 const MEMORY: u64 = 8_000_000_000;
 
-pub(super) fn platform() -> Check {
+pub(super) fn platform(ctx: &Ctx) -> Result<Check> {
     let (os, arch) = (std::env::consts::OS, std::env::consts::ARCH);
     let found = format!("{os} {arch}");
-    if (os, arch) == ("linux", "x86_64") {
-        Check::ok("platform", found)
-    } else {
-        Check::not(
-            "platform",
-            State::Missing,
-            found,
-            "the image is built on and for Linux on x86_64",
-        )
+    let systems = factory_resolve::systems(ctx)?;
+    if systems.find(&format!("{arch}-{os}")).is_ok() {
+        return Ok(Check::ok("platform", found));
     }
+    let names: Vec<&str> = systems.iter().map(|system| system.name.as_str()).collect();
+    let needed = format!("images are built on and for {}", names.join(" and "));
+    Ok(Check::not("platform", State::Missing, found, needed))
 }
 
 pub(super) fn memory() -> Check {

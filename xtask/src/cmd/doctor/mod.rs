@@ -15,7 +15,7 @@ use factory_nix::Nix;
 use factory_verify::engine::EngineKind;
 
 pub(crate) fn run(ctx: &Ctx) -> Result<()> {
-    let mut checks = vec![machine::platform(), machine::memory()];
+    let mut checks = vec![machine::platform(ctx)?, machine::memory()];
     checks.extend(machine::namespaces(ctx)?);
     checks.push(machine::disk(
         ctx,
