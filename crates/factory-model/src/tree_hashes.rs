@@ -141,7 +141,7 @@ impl TreeHashes {
         let n_computed = self.tree.values().filter(|one| one.computed.is_some());
         let mut page = format!(
             "{PAGE_HEAD}\n{} of {} trees were fetched and hashed by `cargo xtask hash-sources`.\n\n\
-             | tree | revision | files | bytes | computed | published by |\n\
+             | tree | revision | `files` | `bytes` | computed | published by |\n\
              | --- | --- | ---: | ---: | --- | --- |\n",
             n_computed.count(),
             self.tree.len()
