@@ -165,13 +165,16 @@ impl TreeHashes {
                 "| [{name}]({url}) | `{rev}` | {files} | {bytes} | {date} | {published} |"
             );
         }
-        page.push_str("\n## What is left out\n\n| tree | paths | why | what does not work |\n| --- | --- | --- | --- |\n");
+        page.push_str("\n## What is left out\n\n");
         for (name, entries) in left_out {
             for one in entries {
                 let paths: Vec<String> = one.paths.iter().map(|path| format!("`{path}`")).collect();
-                let disables = one.disables.as_deref().unwrap_or_default();
                 let paths = paths.join(", ");
-                _ = writeln!(page, "| {name} | {paths} | {} | {disables} |", one.reason);
+                _ = write!(page, "- {name}, {paths}: {}.", one.reason);
+                if let Some(disables) = &one.disables {
+                    _ = write!(page, " Does not work then: {disables}.");
+                }
+                page.push('\n');
             }
         }
         page.push_str("\n## Notes\n\n");
