@@ -198,8 +198,17 @@ fn footer(all: &[&Measured]) -> String {
         };
         format!("`{short}`{modified}")
     });
+    // What one case needs, another does not: programs are named once for all.
+    let programs: BTreeSet<&str> = all
+        .iter()
+        .flat_map(|measured| measured.machine.programs.values().map(String::as_str))
+        .collect();
+    let programs = match programs.len() {
+        0 => String::new(),
+        _ => format!("; {}", Vec::from_iter(programs).join(", ")),
+    };
     format!(
-        "Medians (least to most) of runs in turn, {runs} of each. {} Revision {revision}, {}; load at the start {}.",
+        "Medians (least to most) of runs in turn, {runs} of each. {}{programs}. Revision {revision}, {}; load at the start {}.",
         distinct(&|measured| machine(&measured.machine)),
         distinct(&|measured| measured.date.chars().take(10).collect()),
         distinct(&|measured| format!("{:.1}", measured.load_average)),
@@ -207,13 +216,8 @@ fn footer(all: &[&Measured]) -> String {
 }
 
 fn machine(machine: &Machine) -> String {
-    let programs = machine.programs.values().cloned().collect::<Vec<_>>();
-    let programs = match programs.as_slice() {
-        [] => String::new(),
-        some => format!("; {}", some.join(", ")),
-    };
     format!(
-        "{}, {}, {} of memory, Linux {}, {}{programs}.",
+        "{}, {}, {} of memory, Linux {}, {}",
         machine.processor,
         text::count(machine.n_cores, "core"),
         text::bytes(machine.memory_bytes),
@@ -341,6 +345,17 @@ pub(crate) mod tests {
         Medians (least to most) of runs in turn, 3 of each. A Processor, 2 cores, 25.0 GB of memory, Linux 6.1.0, ext4, solid state; podman version 4.3.1. Revision `a60bee2`, 2026-11-28; load at the start 0.4.
         ");
         assert_eq!(summary(&[]), NOTHING);
+    }
+
+    #[test]
+    fn ok_one_machine_is_named_once() {
+        let mut other = measured();
+        let openssl = ("openssl".to_owned(), "openssl 3.0.19".to_owned());
+        other.machine.programs = [openssl].into();
+        let text = footer(&[&measured(), &other]);
+        let machine = "ext4, solid state; openssl 3.0.19, podman version 4.3.1. Revision";
+        assert_eq!(text.matches("A Processor").count(), 1, "{text}");
+        assert!(text.contains(machine), "{text}");
     }
 
     #[test]
