@@ -91,7 +91,7 @@ fn debian(ctx: &Ctx, system: &System, layers: &Layers) -> Result<BTreeMap<LayerN
 }
 
 /// Reads a lock by its path below `package-lists/locks`, without `.toml`.
-fn read<T: DeserializeOwned>(ctx: &Ctx, name: &str) -> Result<T> {
+pub(crate) fn read<T: DeserializeOwned>(ctx: &Ctx, name: &str) -> Result<T> {
     let path = ctx.locks().join(format!("{name}.toml"));
     if !path.exists() {
         let text = format!("there is no lock `{}`", path.display());

@@ -36,10 +36,7 @@ struct VariantHead {
 
 impl VariantHead {
     fn is_for(&self, system: &System) -> bool {
-        match self.systems.as_slice() {
-            [] => system.is_default,
-            some => some.contains(&system.name),
-        }
+        system.has_variant(&self.systems)
     }
 }
 
@@ -182,11 +179,10 @@ pub(crate) fn variant(ctx: &Ctx, args: &VariantArgs) -> Result<Variant> {
 /// The system that the user means: this machine's, where nobody says.
 pub(crate) fn system(ctx: &Ctx, wanted: Option<&str>) -> Result<System> {
     let systems = factory_resolve::systems(ctx)?;
-    let own = format!("{}-linux", std::env::consts::ARCH);
     match wanted {
         Some(name) => Ok(factory_resolve::systems_named(ctx, &[name.to_owned()])?.remove(0)),
         // `doctor` says what a machine that nothing is locked for can do.
-        None => Ok(systems.find(&own).unwrap_or(systems.default()).clone()),
+        None => Ok(systems.own().unwrap_or(systems.default()).clone()),
     }
 }
 

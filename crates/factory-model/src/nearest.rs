@@ -21,6 +21,14 @@ pub fn nearest<'a>(wanted: &str, candidates: impl IntoIterator<Item = &'a str>) 
     names.take(MOST).collect()
 }
 
+/// What a message ends in where a name is not known: `; nearest: a, b`, or nothing.
+pub fn nearest_in_words<'a>(wanted: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
+    match nearest(wanted, candidates).as_slice() {
+        [] => String::new(),
+        near => format!("; nearest: {}", near.join(", ")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

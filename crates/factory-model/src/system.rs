@@ -127,6 +127,11 @@ impl Systems {
         &self.0[0]
     }
 
+    /// The kind of this machine, if images are for it. What runs on Linux asks.
+    pub fn own(&self) -> Option<&System> {
+        self.find(&format!("{}-linux", std::env::consts::ARCH)).ok()
+    }
+
     /// The one of this name.
     ///
     /// # Errors
@@ -144,6 +149,21 @@ impl System {
     /// The machine, as wheels and GNU call it: `aarch64`.
     pub fn machine(&self) -> &str {
         self.name.strip_suffix("-linux").unwrap_or(&self.name)
+    }
+
+    /// Whether a variant that names these systems is locked for this one; one that names none is
+    /// for the default.
+    pub fn has_variant(&self, named: &[String]) -> bool {
+        match named {
+            [] => self.is_default,
+            some => some.contains(&self.name),
+        }
+    }
+
+    /// Whether a rule that names these systems holds on this one; one that names none holds on
+    /// all.
+    pub fn has_rule(&self, named: &[String]) -> bool {
+        named.is_empty() || named.contains(&self.name)
     }
 
     /// GNU's triplet, after which Debian calls the directory of libraries: `aarch64-linux-gnu`.

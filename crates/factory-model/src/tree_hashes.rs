@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
-use crate::lock::{GitTree, SourcesLock, SriSha256};
+use crate::lock::{GitTree, SourcesLock, SriSha256, short_revision};
 use crate::schema;
 
 /// Begins the file.
@@ -148,7 +148,7 @@ impl TreeHashes {
         );
         for (name, hash) in &self.tree {
             let url = lock.git.get(name).map_or("", |tree| tree.url.as_str());
-            let rev = hash.rev.get(..12).unwrap_or(&hash.rev);
+            let rev = short_revision(&hash.rev);
             let [files, bytes, date] = hash.computed.as_ref().map_or_else(
                 || ["", "", "no"].map(str::to_owned),
                 |one| {

@@ -55,11 +55,15 @@ pub fn tested_versions(directories: &dyn Directories) -> Result<Vec<String>> {
         .collect()
 }
 
+/// Where the locks for this machine are.
+fn locks(directories: &dyn Directories) -> Result<PathBuf> {
+    Ok(of_machine(directories)?.below(&directories.locks()))
+}
+
 /// The locks of a Nix, by the names that `XTASK_NIX` takes: `nix`, and its siblings `nix-…`.
 fn locks_of_nix(directories: &dyn Directories) -> Result<Vec<String>> {
     let mut names = Vec::new();
-    let locks = of_machine(directories)?.below(&directories.locks());
-    for entry in fs_err::read_dir(locks.join("debian"))? {
+    for entry in fs_err::read_dir(locks(directories)?.join("debian"))? {
         let file = entry?.file_name().to_string_lossy().into_owned();
         if let Some(name) = file.strip_suffix(".toml")
             && (name == "nix" || name.starts_with("nix-"))
@@ -120,8 +124,7 @@ struct Pinned {
 
 impl Pinned {
     fn read(directories: &dyn Directories, name: &str) -> Result<Self> {
-        let locks = of_machine(directories)?.below(&directories.locks());
-        let path = locks.join(format!("debian/{name}.toml"));
+        let path = locks(directories)?.join(format!("debian/{name}.toml"));
         let text = fs_err::read_to_string(&path)?;
         let packages = lock::parse(&text)
             .map_err(|source| {

@@ -24,8 +24,7 @@ pub(super) fn of_machine(directories: &dyn Directories) -> Result<System> {
         let problem = source.to_string();
         Error::BadSystems { path, problem }.failure()
     })?;
-    let own = format!("{}-linux", std::env::consts::ARCH);
-    Ok(systems.find(&own).unwrap_or(systems.default()).clone())
+    Ok(systems.own().unwrap_or(systems.default()).clone())
 }
 
 /// What of `nix config show` says for which systems builds can run.

@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result};
 use factory_base::error;
 use factory_model::lock::{self, DistributionKind, PythonLock, PythonPackage};
 use factory_nix::Graph;
+use factory_resolve::python::{Target, WheelFilename};
 use xshell::{Cmd, Shell};
 
 use super::ground::Ground;
@@ -74,6 +75,8 @@ pub(crate) struct Images {
     wheels: PathBuf,
     uv: PathBuf,
     lock: PythonLock,
+    /// As wheels call it.
+    machine: String,
 }
 
 impl Images {
@@ -95,6 +98,7 @@ impl Images {
             wheels: ground.scratch.empty("wheels")?,
             uv: ground.scratch.empty("uv")?,
             lock: lock.lock,
+            machine: ground.wishes.variant.system.machine().to_owned(),
         };
         let graph = ground.graph()?;
         for package in images.packages() {
@@ -119,7 +123,7 @@ impl Images {
         wheels.filter(|one| {
             one.layer.as_str() >= FIRST
                 && one.kind == DistributionKind::Wheel
-                && is_taken(&one.file, &self.lock.python)
+                && is_taken(&one.file, &self.lock.python, &self.machine)
         })
     }
 
@@ -215,14 +219,20 @@ pub(super) fn out_path(graph: &Graph, name: &str, is_fixed: bool) -> Option<Stri
     node.out_paths.first().cloned()
 }
 
-/// Whether an installer takes a wheel of this name for an interpreter of this ABI tag
-/// (binary distribution format: `NAME-VERSION[-BUILD]-PYTHON-ABI-PLATFORM.whl`). The stable ABI
-/// of before 3.15 is of no use without the GIL.
-fn is_taken(file: &str, python: &str) -> bool {
-    let abi_tags = file.rsplit('-').nth(1).unwrap_or_default();
-    abi_tags
-        .split('.')
-        .any(|abi| abi == "none" || abi == python || (abi == "abi3" && !python.ends_with('t')))
+/// Whether an installer takes a wheel of this name for an interpreter of this ABI tag: its tags
+/// fit, as those of every wheel of a lock do but where an override says otherwise.
+fn is_taken(file: &str, python: &str, machine: &str) -> bool {
+    let (Ok(wheel), Ok(abi)) = (file.parse::<WheelFilename>(), python.parse()) else {
+        return false;
+    };
+    // Of glibc the lock has seen to it.
+    let glibc_minor = u32::MAX;
+    let target = Target {
+        abi,
+        glibc_minor,
+        machine,
+    };
+    wheel.fit(target).is_some()
 }
 
 /// As `nix/storeName.nix`.
@@ -268,6 +278,7 @@ mod tests {
         let none = "addict-2.4.0-py3-none-any.whl";
         let own = "numpy-2.4.0-1-cp314-cp314t-manylinux_2_28_x86_64.whl";
         let stable = "comfy_aimdo-0.4.13-cp39-abi3-manylinux2014_x86_64.whl";
+        let is_taken = |file, python| is_taken(file, python, "x86_64");
         assert!([none, own].iter().all(|file| is_taken(file, "cp314t")));
         assert!(!is_taken(stable, "cp314t"));
         assert!(is_taken(stable, "cp314"));

@@ -8,12 +8,13 @@ use walkdir::WalkDir;
 
 use crate::cli::HashSourcesArgs;
 use crate::ctx::Ctx;
+use crate::inventory;
 use factory_base::error::{self, Failure};
 use factory_base::fs::{Lock, remove_tree, write_atomic};
 use factory_fetch::git::{self, Revision};
 use factory_fetch::nar_hash;
-use factory_model::lock::{self, GitTree, SourcesLock, SriSha256};
-use factory_model::nearest::nearest;
+use factory_model::lock::{GitTree, SourcesLock, SriSha256};
+use factory_model::nearest::nearest_in_words;
 use factory_model::tree_hashes::{Computed, TreeHashes};
 use factory_resolve::python::left_out_of_trees;
 
@@ -25,7 +26,7 @@ const RECORD: &str = "tree-hashes.toml";
 const DAY: usize = "YYYY-MM-DD".len();
 
 pub(super) fn run(ctx: &Ctx, args: &HashSourcesArgs) -> Result<()> {
-    let sources = read_lock(ctx)?;
+    let sources: SourcesLock = inventory::read(ctx, "sources")?;
     let mut record = read_record(ctx)?;
     if args.check {
         return check(ctx, &sources, &record);
@@ -86,8 +87,7 @@ impl Outcome {
     /// A wrong hash counts more than one that nobody could compute.
     fn finish(self, n_trees: usize) -> Result<()> {
         if !self.wrong.is_empty() {
-            let lines = self.wrong.iter().map(|line| format!("\n    {line}"));
-            let lines: String = lines.collect();
+            let lines = indented(&self.wrong);
             return Err(error::not_right(format!(
                 "{} of {n_trees} trees have another hash than the lock:{lines}",
                 self.wrong.len()
@@ -98,8 +98,8 @@ impl Outcome {
         if self.missing.is_empty() {
             return Ok(());
         }
-        let lines = self.missing.iter().map(|error| format!("\n    {error:#}"));
-        let lines: String = lines.collect();
+        let shown = self.missing.iter().map(|error| format!("{error:#}"));
+        let lines = indented(&shown.collect::<Vec<_>>());
         let mut failure: Failure = error::environment(format!(
             "{} of {n_trees} trees could not be fetched:{lines}",
             self.missing.len()
@@ -107,15 +107,6 @@ impl Outcome {
         failure.hints.extend(error::hints_of_all(&self.missing));
         Err(failure.into())
     }
-}
-
-fn read_lock(ctx: &Ctx) -> Result<SourcesLock> {
-    let path = ctx.locks().join("sources.toml");
-    let text = fs_err::read_to_string(&path)?;
-    let sealed = lock::parse::<SourcesLock>(&text).map_err(|source| {
-        error::bad_input(format!("cannot read `{}`: {source}", path.display()))
-    })?;
-    Ok(sealed.lock)
 }
 
 fn read_record(ctx: &Ctx) -> Result<TreeHashes> {
@@ -136,12 +127,7 @@ fn chosen(sources: &SourcesLock, names: &[String]) -> Result<Vec<String>> {
     }
     for name in names {
         if !sources.git.contains_key(name) {
-            let near = nearest(name, sources.git.keys().map(String::as_str)).join(", ");
-            let near = if near.is_empty() {
-                near
-            } else {
-                format!("; nearest: {near}")
-            };
+            let near = nearest_in_words(name, sources.git.keys().map(String::as_str));
             return Err(error::bad_input(format!("no tree is called `{name}`{near}")).into());
         }
     }
@@ -211,11 +197,14 @@ fn check(ctx: &Ctx, sources: &SourcesLock, record: &TreeHashes) -> Result<()> {
             .status("every tree of the lock is recorded with its hash");
         return Ok(());
     }
-    let lines = problems.iter().map(|line| format!("\n    {line}"));
-    let lines: String = lines.collect();
+    let lines = indented(&problems);
     Err(error::not_right(format!(
         "`package-lists/{RECORD}` does not belong to the locks:{lines}"
     ))
     .hint("fetch and hash what changed: `cargo xtask hash-sources NAME`")
     .into())
+}
+
+fn indented(lines: &[String]) -> String {
+    lines.iter().map(|line| format!("\n    {line}")).collect()
 }

@@ -13,7 +13,7 @@ use crate::lock_diff;
 use factory_base::error;
 use factory_base::fs::Lock;
 use factory_model::lock::{self, DebianLock, Diff, Entry, PythonLock};
-use factory_model::nearest::nearest;
+use factory_model::nearest::nearest_in_words;
 use factory_model::system::System;
 use factory_nix::Nix;
 use factory_resolve::Checked;
@@ -93,11 +93,7 @@ fn check_names(ctx: &Ctx, systems: &[System], names: &[String]) -> Result<()> {
     let Some(unknown) = names.iter().find(|name| !known.contains(*name)) else {
         return Ok(());
     };
-    let near = nearest(unknown, known.iter().map(String::as_str));
-    let near = match near.as_slice() {
-        [] => String::new(),
-        near => format!("; nearest: {}", near.join(", ")),
-    };
+    let near = nearest_in_words(unknown, known.iter().map(String::as_str));
     Err(error::bad_input(format!("no lock has a package `{unknown}`{near}")).into())
 }
 

@@ -333,6 +333,14 @@ fn repository(directory: &Path) -> (PathBuf, String) {
     (repository, rev)
 }
 
+/// What the real Nix says of a tree.
+fn nar_hash(nix: &Nix, path: &Path) -> String {
+    let shell = Shell::new().unwrap();
+    let cmd = nix.cmd(&shell, "nix").args(["hash", "path"]);
+    let hash = process::capture(cmd.arg(path)).unwrap();
+    hash.trim().to_owned()
+}
+
 #[test]
 fn ok_git_tree() {
     let sandbox = Sandbox::new();
@@ -345,13 +353,12 @@ fn ok_git_tree() {
     std::fs::write(expected.join("program"), "#!/bin/sh\n").unwrap();
     let program = expected.join("program");
     cmd!(shell, "chmod +x {program}").run().unwrap();
-    let hash =
-        process::capture(nix.cmd(&shell, "nix").args(["hash", "path"]).arg(&expected)).unwrap();
+    let hash = nar_hash(&nix, &expected);
 
     let url = repository.to_string_lossy().into_owned();
     let origins =
         serde_json::json!([{"registry": "git", "url": url, "rev": rev, "submodules": true}]);
-    let good = source("tree-1", "recursive", hash.trim(), &origins);
+    let good = source("tree-1", "recursive", &hash, &origins);
     let user = vec![user_of(&nix, std::slice::from_ref(&good))];
     assert_eq!(
         ensure_sources(&sandbox.ctx, &nix, &user).unwrap().n_fetched,
@@ -389,7 +396,7 @@ fn ok_git_tree() {
     let rev = "1".repeat(40);
     let origins =
         serde_json::json!([{"registry": "git", "url": url, "rev": rev, "submodules": false}]);
-    let moved = source("tree-3", "recursive", hash.trim(), &origins);
+    let moved = source("tree-3", "recursive", &hash, &origins);
     // The same output under another name is another path, so nothing hides the failure.
     let user = vec![user_of(&nix, &[moved])];
     let error = ensure_sources(&sandbox.ctx, &nix, &user).unwrap_err();
@@ -404,13 +411,11 @@ fn ok_git_tree() {
 fn ok_git_tree_without_what_it_leaves_out() {
     let sandbox = Sandbox::new();
     let Some(nix) = sandbox.nix() else { return };
-    let shell = Shell::new().unwrap();
     let (repository, rev) = repository(sandbox.directory.path());
     let expected = sandbox.directory.path().join("expected");
     std::fs::create_dir(&expected).unwrap();
     std::fs::write(expected.join("file"), "one\n").unwrap();
-    let hash =
-        process::capture(nix.cmd(&shell, "nix").args(["hash", "path"]).arg(&expected)).unwrap();
+    let hash = nar_hash(&nix, &expected);
     let origins = serde_json::json!([{
         "registry": "git",
         "url": repository,
@@ -418,7 +423,7 @@ fn ok_git_tree_without_what_it_leaves_out() {
         "submodules": false,
         "exclude": ["prog*"],
     }]);
-    let tree = source("tree", "recursive", hash.trim(), &origins);
+    let tree = source("tree", "recursive", &hash, &origins);
     let user = vec![user_of(&nix, &[tree])];
     let report = ensure_sources(&sandbox.ctx, &nix, &user).unwrap();
     assert_eq!(report.n_fetched, 1);

@@ -19,5 +19,6 @@ pub use python::{
 };
 pub use seal::{Sealed, is_sealed, parse, text};
 pub use sha256::{ParseSha256Error, Sha256, SriSha256};
+pub(crate) use sources::short_revision;
 pub use sources::{GitKind, GitTree, Origin, SourcesLock, Tarball, Weights};
 pub use tree_pattern::{ParseTreePatternError, TreePattern};

@@ -8,8 +8,10 @@ use super::diff::Entry;
 use super::sha256::{Sha256, SriSha256};
 use super::tree_pattern::TreePattern;
 
-/// How many digits of a revision people are shown.
-const SHORT_REVISION: usize = 12;
+/// The digits of a revision that people are shown.
+pub(crate) fn short_revision(rev: &str) -> &str {
+    rev.get(..12).unwrap_or(rev)
+}
 
 /// `package-lists/locks/sources.toml`: tarballs and git trees, by name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,7 +45,7 @@ impl SourcesLock {
             source(name, &tarball.version, Some(tarball.size), hash)
         });
         let trees = self.git.iter().map(|(name, tree)| {
-            let rev = tree.rev.get(..SHORT_REVISION).unwrap_or(&tree.rev);
+            let rev = short_revision(&tree.rev);
             source(name, rev, None, tree.nar_hash.to_string())
         });
         let weights = self.weights.iter().flat_map(|(name, weights)| {

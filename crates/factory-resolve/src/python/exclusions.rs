@@ -108,8 +108,7 @@ impl Exclusions {
         system: &System,
     ) -> impl Iterator<Item = &'a Exclusion> {
         self.exclusion.iter().filter(move |one| {
-            one.variants.iter().any(|other| other == variant)
-                && (one.systems.is_empty() || one.systems.contains(&system.name))
+            one.variants.iter().any(|other| other == variant) && system.has_rule(&one.systems)
         })
     }
 }

@@ -31,7 +31,7 @@ pub(super) fn provide(ctx: &dyn Context, uv: &Uv, store: &Path, abi: Abi) -> Res
     let suffix = if abi.free_threaded { "t" } else { "" };
     let systems = crate::checkout::systems(ctx)?;
     // On a machine that no image is for, the store has none.
-    if let Ok(own) = systems.find(&format!("{}-linux", std::env::consts::ARCH))
+    if let Some(own) = systems.own()
         && let Some(found) = stored::find(ctx, own, store, &tarball.version, abi)?
     {
         return Ok(found);

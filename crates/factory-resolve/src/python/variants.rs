@@ -88,10 +88,7 @@ impl Variant {
 
     /// Whether it is locked for a system.
     pub(super) fn is_for(&self, system: &System) -> bool {
-        match self.systems.as_slice() {
-            [] => system.is_default,
-            some => some.contains(&system.name),
-        }
+        system.has_variant(&self.systems)
     }
 
     /// As a system sees it: without the overrides for others.
@@ -99,7 +96,7 @@ impl Variant {
         let mut variant = self.clone();
         variant
             .overrides
-            .retain(|one| one.systems.is_empty() || one.systems.contains(&system.name));
+            .retain(|one| system.has_rule(&one.systems));
         variant
     }
 

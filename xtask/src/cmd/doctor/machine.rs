@@ -25,7 +25,7 @@ pub(super) fn platform(ctx: &Ctx) -> Result<Check> {
     let (os, arch) = (std::env::consts::OS, std::env::consts::ARCH);
     let found = format!("{os} {arch}");
     let systems = factory_resolve::systems(ctx)?;
-    if systems.find(&format!("{arch}-{os}")).is_ok() {
+    if os == "linux" && systems.own().is_some() {
         return Ok(Check::ok("platform", found));
     }
     let names: Vec<&str> = systems.iter().map(|system| system.name.as_str()).collect();
