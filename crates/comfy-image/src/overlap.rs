@@ -16,7 +16,7 @@ use crate::compare;
 use crate::error::{Error, MAX_CONFLICTS, Overlap, Owner, show};
 use crate::layer::{LayerSpec, TreeRef};
 use crate::parallel;
-use crate::tree::{self, Entries, Entry, Kind};
+use crate::tree::{self, Kind, Name, Names};
 
 /// Allows packages to replace files of one another in another layer, for a reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,7 +57,7 @@ struct Below {
 
 /// A member of the root, and the tree that it comes from.
 struct Member {
-    entry: Entry,
+    name: Name,
     tree: usize,
 }
 
@@ -108,25 +108,22 @@ impl Below {
         store_root: Option<&Path>,
     ) -> Result<BTreeMap<Vec<u8>, Member>, Error> {
         let trees: Vec<&TreeRef> = layer.blobs.iter().flat_map(|blob| &blob.trees).collect();
-        let contents: Vec<Entries> =
-            parallel::map(&trees, jobs, |_, tree| tree::read(tree, store_root))?;
+        let contents: Vec<Names> =
+            parallel::map(&trees, jobs, |_, tree| tree::names(tree, store_root))?;
         let mut own: BTreeMap<Vec<u8>, Member> = BTreeMap::new();
-        for (tree, entries) in trees.into_iter().zip(contents) {
+        for (tree, names) in trees.into_iter().zip(contents) {
             let number = self.trees.len();
             let root = tree::root_of(tree, store_root);
             self.trees
                 .push((tree.clone(), layer.name.to_string(), root));
-            for (path, entry) in entries {
-                let member = Member {
-                    entry,
-                    tree: number,
-                };
+            for (path, name) in names {
+                let member = Member { name, tree: number };
                 match own.entry(path) {
                     Slot::Vacant(slot) => {
                         slot.insert(member);
                     }
                     // The mode that a package asks for is the directory's in the whole layer.
-                    Slot::Occupied(mut slot) if member.entry.has_explicit_mode => {
+                    Slot::Occupied(mut slot) if member.name.explicit_mode.is_some() => {
                         slot.insert(member);
                     }
                     Slot::Occupied(_) => {}
@@ -147,12 +144,15 @@ impl Below {
         };
         let ((lower_tree, _, lower_root), (upper_tree, _, upper_root)) =
             (&self.trees[lower.tree], &self.trees[upper.tree]);
-        let (one, other) = (&upper.entry, &lower.entry);
-        let has_directory = [one, other].map(|entry| entry.kind == Kind::Directory);
+        let (one, other) = (
+            tree::look(upper_root, path, upper.name)?,
+            tree::look(lower_root, path, lower.name)?,
+        );
+        let has_directory = [&one, &other].map(|entry| entry.kind == Kind::Directory);
         let difference = if has_directory == [true, true] {
-            (one.mode != other.mode).then(|| compare::modes(one, other))
+            (one.mode != other.mode).then(|| compare::modes(&one, &other))
         } else {
-            compare::difference(path, (one, upper_root), (other, lower_root))?
+            compare::difference(path, (&one, upper_root), (&other, lower_root))?
         };
         // What is below a directory would go with it: no declaration covers that.
         let is_allowed = || {

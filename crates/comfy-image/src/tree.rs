@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs::{self, Metadata};
-use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -23,6 +23,22 @@ pub(crate) struct Entry {
     pub(crate) mode: u32,
     /// The `modes` file names it.
     pub(crate) has_explicit_mode: bool,
+}
+
+/// What a directory says of a member, before anyone looks at the member itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Name {
+    pub(crate) kind: NameKind,
+    /// What the `modes` file asks for.
+    pub(crate) explicit_mode: Option<u32>,
+}
+
+/// The kinds that a member may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NameKind {
+    Directory,
+    File,
+    Symlink,
 }
 
 /// Says what a member is.
@@ -61,13 +77,27 @@ impl Entry {
 /// Maps paths relative to the root to members, sorted by their bytes.
 pub(crate) type Entries = BTreeMap<Vec<u8>, Entry>;
 
+/// Maps paths relative to the root to names, sorted by their bytes.
+pub(crate) type Names = BTreeMap<Vec<u8>, Name>;
+
 /// Returns where the files of a tree physically are.
 pub(crate) fn root_of(tree: &TreeRef, store_root: Option<&Path>) -> PathBuf {
     resolve(store_root, &tree.path).join("root")
 }
 
-/// Lists a tree.
+/// Lists a tree, and looks at each of its members.
 pub(crate) fn read(tree: &TreeRef, store_root: Option<&Path>) -> Result<Entries, Error> {
+    let root = root_of(tree, store_root);
+    let looked = names(tree, store_root)?.into_iter().map(|(path, name)| {
+        let entry = look(&root, &path, name)?;
+        Ok((path, entry))
+    });
+    looked.collect()
+}
+
+/// Lists a tree from its directories alone, and touches no file: inodes are what is slow to get
+/// when the disk's caches are empty.
+pub(crate) fn names(tree: &TreeRef, store_root: Option<&Path>) -> Result<Names, Error> {
     let base = resolve(store_root, &tree.path);
     let not_a_tree = |reason| {
         Err(Error::NotATree {
@@ -89,13 +119,39 @@ pub(crate) fn read(tree: &TreeRef, store_root: Option<&Path>) -> Result<Entries,
         Err(error) => return Err(error).at("look at", &root),
     }
 
-    let mut entries = Entries::new();
-    walk(tree, &root, &mut entries)?;
-    apply_modes(tree, &base.join("modes"), &mut entries)?;
-    Ok(entries)
+    let mut names = Names::new();
+    walk(tree, &root, &mut names)?;
+    apply_modes(tree, &base.join("modes"), &mut names)?;
+    Ok(names)
 }
 
-fn walk(tree: &TreeRef, root: &Path, entries: &mut Entries) -> Result<(), Error> {
+/// Looks at the member that a name stands for, below the root of its tree.
+pub(crate) fn look(root: &Path, path: &[u8], name: Name) -> Result<Entry, Error> {
+    let file = || root.join(OsStr::from_bytes(path));
+    let (kind, mode) = match name.kind {
+        NameKind::Directory => (Kind::Directory, DIRECTORY_MODE),
+        NameKind::File => {
+            let file = file();
+            // A symlink is not followed.
+            let metadata = fs::symlink_metadata(&file).at("look at", &file)?;
+            let size_bytes = metadata.len();
+            (Kind::File { size_bytes }, file_mode(&metadata))
+        }
+        NameKind::Symlink => {
+            let file = file();
+            let target = fs::read_link(&file).at("read the symlink", &file)?;
+            let target = target.into_os_string().into_vec();
+            (Kind::Symlink { target }, 0o777)
+        }
+    };
+    Ok(Entry {
+        kind,
+        mode: name.explicit_mode.unwrap_or(mode),
+        has_explicit_mode: name.explicit_mode.is_some(),
+    })
+}
+
+fn walk(tree: &TreeRef, root: &Path, names: &mut Names) -> Result<(), Error> {
     let mut pending: Vec<Vec<u8>> = vec![Vec::new()];
     while let Some(parent) = pending.pop() {
         let directory = root.join(OsStr::from_bytes(&parent));
@@ -116,57 +172,45 @@ fn walk(tree: &TreeRef, root: &Path, entries: &mut Entries) -> Result<(), Error>
                     member: show(&path),
                 });
             }
-            let entry = entry(tree, &path, &item)?;
-            if entry.kind == Kind::Directory {
+            let kind = kind_of(tree, &path, &item)?;
+            if kind == NameKind::Directory {
                 pending.push(path.clone());
             }
-            entries.insert(path, entry);
+            let explicit_mode = None;
+            names.insert(
+                path,
+                Name {
+                    kind,
+                    explicit_mode,
+                },
+            );
         }
     }
     Ok(())
 }
 
-fn entry(tree: &TreeRef, path: &[u8], item: &fs::DirEntry) -> Result<Entry, Error> {
-    // Neither of these follows a symlink.
-    let metadata = || item.metadata().at("look at", &item.path());
+fn kind_of(tree: &TreeRef, path: &[u8], item: &fs::DirEntry) -> Result<NameKind, Error> {
+    // Does not follow a symlink.
     let file_type = item.file_type().at("look at", &item.path())?;
-    let (kind, mode) = if file_type.is_dir() {
-        (Kind::Directory, DIRECTORY_MODE)
+    if file_type.is_dir() {
+        return Ok(NameKind::Directory);
     } else if file_type.is_file() {
-        let metadata = metadata()?;
-        (
-            Kind::File {
-                size_bytes: metadata.len(),
-            },
-            file_mode(&metadata),
-        )
+        return Ok(NameKind::File);
     } else if file_type.is_symlink() {
-        let target = fs::read_link(item.path()).at("read the symlink", &item.path())?;
-        (
-            Kind::Symlink {
-                target: target.as_os_str().as_bytes().to_vec(),
-            },
-            0o777,
-        )
+        return Ok(NameKind::Symlink);
+    }
+    let kind = if file_type.is_fifo() {
+        "named pipe"
+    } else if file_type.is_socket() {
+        "socket"
     } else {
-        let kind = if file_type.is_fifo() {
-            "named pipe"
-        } else if file_type.is_socket() {
-            "socket"
-        } else {
-            "device node"
-        };
-        return Err(Error::SpecialFile {
-            package: tree.package.clone(),
-            path: tree.path.clone(),
-            member: show(path),
-            kind,
-        });
+        "device node"
     };
-    Ok(Entry {
+    Err(Error::SpecialFile {
+        package: tree.package.clone(),
+        path: tree.path.clone(),
+        member: show(path),
         kind,
-        mode,
-        has_explicit_mode: false,
     })
 }
 
@@ -178,7 +222,7 @@ fn file_mode(metadata: &Metadata) -> u32 {
     }
 }
 
-fn apply_modes(tree: &TreeRef, path: &Path, entries: &mut Entries) -> Result<(), Error> {
+fn apply_modes(tree: &TreeRef, path: &Path, names: &mut Names) -> Result<(), Error> {
     let error = |line, reason| Error::Modes {
         package: tree.package.clone(),
         path: path.to_owned(),
@@ -192,24 +236,21 @@ fn apply_modes(tree: &TreeRef, path: &Path, entries: &mut Entries) -> Result<(),
     };
     let modes = modes::parse(&text).map_err(|fault| error(fault.line, fault.reason))?;
     for (member, mode) in modes {
-        match entries.get_mut(&member) {
+        match names.get_mut(&member) {
             None => {
                 return Err(error(
                     mode.line,
                     format!("no such member: `{}`", show(&member)),
                 ));
             }
-            Some(Entry {
-                kind: Kind::Symlink { .. },
+            Some(Name {
+                kind: NameKind::Symlink,
                 ..
             }) => {
                 let reason = format!("a symlink has no mode of its own: `{}`", show(&member));
                 return Err(error(mode.line, reason));
             }
-            Some(entry) => {
-                entry.mode = mode.bits;
-                entry.has_explicit_mode = true;
-            }
+            Some(name) => name.explicit_mode = Some(mode.bits),
         }
     }
     Ok(())
