@@ -23,7 +23,7 @@ let
   runCommand = import ./runCommand.nix { inherit seed system; };
   fileTree = import ./fileTree.nix { inherit runCommand; };
   debianTree = import ./debianTree.nix { inherit inRoot seed system; };
-  cpython = import ./cpython.nix { inherit inRoot; };
+  cpython = import ./cpython.nix { inherit inRoot target; };
   cudaTree = import ./cudaTree.nix { inherit runCommand; };
   cudaLabel = import ./cudaLabel.nix;
 

@@ -30,7 +30,7 @@ let
   freeThreaded = builtins.match ".*t" lock.python != null;
   pythonDirectory = if freeThreaded then "python3.14t" else "python3.14";
 
-  interpreter = cpython {
+  python = cpython {
     inherit (locks.sources.tarball.cpython) version;
     tarball = sources.tarball "cpython";
     lowers = [
@@ -39,6 +39,7 @@ let
     ];
     inherit freeThreaded;
   };
+  inherit (python) interpreter;
 
   byName = import ./byName.nix;
   packageLists = import ./package-lists.nix {
@@ -238,6 +239,11 @@ in
     The byte code of a package tree: `byteCode.nix` with the variant's interpreter.
   */
   byteCode = byteCode interpreter;
+
+  /**
+    A recording for `nix/profiles`, of the variant's interpreter.
+  */
+  interpreterProfile = python.profile;
 
   inherit
     cudaExtension

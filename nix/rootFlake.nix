@@ -60,6 +60,8 @@ in
     # For xtask: one evaluation gives every derivation of a variant.
     factory = builtins.mapAttrs (variantName: variant: {
       inherit (finals.${variantName}) plan;
+      # A file for `nix/profiles` (docs/design/D06-cpython-without-the-gil.md).
+      inherit (variant) interpreterProfile;
       # Architectures -> the plan with CUDA code for those.
       planFor = architectures: (mkLayers (variant.withArchitectures architectures)).${layers.final}.plan;
     }) variants;

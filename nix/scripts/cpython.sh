@@ -1,16 +1,23 @@
 # Builds and installs CPython into $out/root/usr/local. Runs inside the root.
 set -euo pipefail
-mkdir /build/source
-tar -xf "$tarball" -C /build/source --strip-components=1
-cd /build/source
-
-# Without a shared libpython, as Debian builds it: the interpreter is faster, and extension
-# modules need none. --with-ensurepip=no: layer 02 has its own locked pip.
-# shellcheck disable=SC2086 # flags, one word each
-./configure --prefix=/usr/local --with-ensurepip=no --without-static-libpython \
-    --enable-loadable-sqlite-extensions --with-dbmliborder=gdbm:ndbm \
-    --disable-test-modules $configureFlags >/build/configure.log
-make -s -j "$(nproc)" >/build/make.log
+# shellcheck source=nix/scripts/cpython-common.sh
+. "$common"
+if [ -n "${profile:-}" ]; then
+    # Upstream's own steps for this, but that the profile is there before the first object is.
+    # Its names are relative to the directory of the sources.
+    configure_cpython --disable-test-modules --enable-optimizations
+    tar -xf "$profile"
+    touch profile-clean-stamp profile-gen-stamp profile-run-stamp
+    make -s -j "$(nproc)" profile-opt >/build/make.log 2>&1
+    # Another compiler or another source is no error to gcc, and the interpreter only slower.
+    if grep -E 'coverage mismatch|version .* expected|checksum' /build/make.log; then
+        echo "the recorded profile is not of these sources and this compiler: $profile" >&2
+        exit 1
+    fi
+else
+    configure_cpython --disable-test-modules
+    make -s -j "$(nproc)" >/build/make.log
+fi
 make -s install DESTDIR="$out/root" >/build/install.log
 
 cd "$out/root/usr/local"
