@@ -63,10 +63,11 @@ let
   torchInclude = "${sitePackages}/torch/include";
   pythonInclude = "/usr/local/include/${pythonDirectory}";
 
+  numberOf = builtins.replaceStrings [ "." "+PTX" ] [ "" "" ];
   architectureFlags =
     architecture:
     let
-      number = builtins.replaceStrings [ "." "+PTX" ] [ "" "" ] architecture;
+      number = numberOf architecture;
       hasPtx = builtins.match ".*\\+PTX" architecture != null;
       to = code: [
         "-gencode"
@@ -75,20 +76,28 @@ let
     in
     to "sm" ++ (if hasPtx then to "compute" else [ ]);
 
-  objectOf =
-    module: unit:
+  # What the passes of one source file have in common.
+  unitOf =
+    module: unit: script:
     let
       file = builtins.elemAt (builtins.match "(.*/)?([^/]*)\\.cu" unit) 1;
       usesPython = module.usesPython or false;
     in
+    {
+      # What is compiled, for which architectures: `[ ]` is the host.
+      label,
+      architectures,
+      env ? { },
+    }:
     inRoot {
       # The version last: the time that another version took is a good guess.
-      name = "${file}-${pname}-${cudaLabel module.architectures}-${version}";
+      name = "${file}-${pname}-${label}-${version}";
       lowers = compiler ++ (if usesPython then [ interpreter ] else [ ]);
       interpreter = "/build/applets/sh";
-      script = ./scripts/compile-unit.sh;
+      inherit script;
       env = {
         inherit source unit;
+        common = ./scripts/compile-common.sh;
         flags =
           map (path: "-I/build/source/${path}") (module.includes or [ ])
           ++ map (path: "-I${path}") (torchIncludes ++ (if usesPython then [ pythonInclude ] else [ ]))
@@ -98,8 +107,30 @@ let
             "-DTORCH_API_INCLUDE_EXTENSION_H"
             "-DTORCH_EXTENSION_NAME=${module.name}"
           ];
-        architectureFlags = builtins.concatMap architectureFlags module.architectures;
-      };
+        architectureFlags = builtins.concatMap architectureFlags architectures;
+      }
+      // env;
+    };
+
+  # `+PTX` keeps what is there anyway.
+  withoutPtx = builtins.replaceStrings [ "+PTX" ] [ "" ];
+
+  # The code of one architecture: the long part, and the same in every list that has it.
+  deviceOf =
+    module: unit: architecture:
+    unitOf module unit ./scripts/compile-device.sh {
+      label = cudaLabel [ architecture ];
+      architectures = [ architecture ];
+    };
+
+  objectOf =
+    module: unit:
+    unitOf module unit ./scripts/link-unit.sh {
+      label = "object";
+      inherit (module) architectures;
+      env.devices = map (
+        architecture: "${numberOf architecture}=${deviceOf module unit (withoutPtx architecture)}"
+      ) module.architectures;
     };
 
   objects = builtins.listToAttrs (

@@ -14,7 +14,12 @@ variant.cudaExtension {
   modules = [
     {
       name = "cuda_extension_test";
-      architectures = variant.cudaArchitectures;
+      # One after another, and one of an architecture's own instructions.
+      architectures = [
+        "8.0"
+        "9.0a"
+        "12.0+PTX"
+      ];
       flags = [
         "-O1"
         "-std=c++17"
