@@ -25,9 +25,11 @@ let
         builtins.head axes
       );
 
+  # PTX of 9.0 is for 10.x, which SageAttention's Python refuses.
+  forSageAttention = map (one: if one == "9.0+PTX" then "9.0" else one) cudaArchitectures;
   # Code for 8.0 runs on 8.9, but has none of its 8-bit floating point.
   withFp8 =
-    cudaArchitectures
+    forSageAttention
     ++ (
       if builtins.elem "8.0" cudaArchitectures && !(builtins.elem "8.9" cudaArchitectures) then
         [ "8.9" ]
@@ -173,7 +175,7 @@ let
           export LIBRARY_PATH=/build/driver
         '';
         modules = builtins.filter (module: module.architectures != [ ]) [
-          (module "qattn_sm80" cudaArchitectures [ "qattn/qk_int_sv_f16_cuda_sm80" ])
+          (module "qattn_sm80" forSageAttention [ "qattn/qk_int_sv_f16_cuda_sm80" ])
           (module "qattn_sm89" (builtins.filter hasFp8 withFp8) [
             "${sm89}f16_attn_inst_buf"
             "${sm89}f16_fuse_v_scale_attn_inst_buf"

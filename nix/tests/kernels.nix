@@ -50,7 +50,7 @@ in
           name: module:
           (architecturesOf name [
             "8.0"
-            "9.0"
+            "9.0+PTX"
             "12.0+PTX"
           ]).${module};
       in
