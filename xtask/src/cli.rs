@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use comfy_image::compression::Compression;
-use factory_model::cuda::CudaArchitecture;
+use factory_model::cuda::Wanted;
 use factory_model::layer;
 use factory_verify::engine::EngineKind;
 
@@ -67,9 +67,10 @@ pub struct VariantArgs {
     /// Leave out everything from git; the image's tag and labels say so, and it does at start
     #[arg(long, value_name = "git")]
     pub omit: Option<Omit>,
-    /// Compile CUDA code for these architectures instead of the variant's; the tag says so
+    /// Compile CUDA code for these architectures instead of the variant's, `native` for those of
+    /// this machine's GPUs; the tag says which
     #[arg(long = "cuda-arch", value_name = "9.0,12.0+PTX", value_delimiter = ',')]
-    pub cuda_architectures: Vec<CudaArchitecture>,
+    pub cuda_architectures: Vec<Wanted>,
 }
 
 /// What an image can be without.

@@ -23,6 +23,7 @@ mod inventory;
 mod known;
 mod loading;
 mod lock_diff;
+mod native;
 mod operand;
 mod outgoing;
 mod prospect;

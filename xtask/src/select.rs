@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use crate::cli::VariantArgs;
 use crate::ctx::Ctx;
+use crate::native;
 use factory_base::error::{self, Failure};
 use factory_model::cuda::{self, CudaArchitecture};
 use factory_model::layer::{self, LayerName};
@@ -155,9 +156,9 @@ pub(crate) fn others(ctx: &Ctx, asked: Option<&Variant>) -> Result<Vec<Variant>>
 /// What the user's words mean.
 pub(crate) fn variant(ctx: &Ctx, args: &VariantArgs) -> Result<Variant> {
     let file = read(ctx)?;
-    let architectures = &args.cuda_architectures;
+    let architectures = native::architectures(&args.cuda_architectures)?;
     if !architectures.is_empty() {
-        cuda::check_list(architectures)
+        cuda::check_list(&architectures)
             .map_err(|reason| error::bad_input(format!("`--cuda-arch`: {reason}")))?;
     }
     let system = system(ctx, args.system.as_deref())?;
@@ -170,7 +171,7 @@ pub(crate) fn variant(ctx: &Ctx, args: &VariantArgs) -> Result<Variant> {
     }
     Ok(Variant {
         without_git: has_git && args.omit.is_some(),
-        cuda_architectures: architectures.clone(),
+        cuda_architectures: architectures,
         name,
         system,
     })

@@ -29,6 +29,57 @@ pub struct CudaArchitecture {
 )]
 pub struct ParseArchitectureError(String);
 
+/// What `--cuda-arch` takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wanted {
+    /// `native`: those of this machine's GPUs.
+    Native,
+    /// `9.0`, or `12.0+PTX`.
+    Named(CudaArchitecture),
+}
+
+impl FromStr for Wanted {
+    type Err = ParseArchitectureError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "native" => Ok(Self::Native),
+            named => named.parse().map(Self::Named),
+        }
+    }
+}
+
+/// The architectures of devices, each once and in order, from what `nvidia-smi
+/// --query-gpu=compute_cap --format=csv,noheader` prints.
+///
+/// # Errors
+/// A line that names no architecture that nvcc 13.0 compiles for.
+pub fn of_devices(
+    compute_capabilities: &str,
+) -> Result<Vec<CudaArchitecture>, ParseArchitectureError> {
+    let lines = compute_capabilities.lines().map(str::trim);
+    let mut found = lines
+        .filter(|line| !line.is_empty())
+        .map(str::parse)
+        .collect::<Result<Vec<CudaArchitecture>, _>>()?;
+    found.sort_by_key(CudaArchitecture::number);
+    found.dedup();
+    Ok(found)
+}
+
+impl CudaArchitecture {
+    /// The same architecture, with or without PTX.
+    pub fn has_code_of(&self, other: &Self) -> bool {
+        self.capability == other.capability
+    }
+
+    /// 120 of `12.0`.
+    fn number(&self) -> u32 {
+        let digits = self.capability.replace('.', "");
+        digits.parse().unwrap_or(u32::MAX)
+    }
+}
+
 impl FromStr for CudaArchitecture {
     type Err = ParseArchitectureError;
 
@@ -111,6 +162,22 @@ mod tests {
             assert_eq!(text.parse::<CudaArchitecture>().unwrap().to_string(), text);
         }
         assert_eq!(check_list(&list(&["8.0", "9.0", "12.0+PTX"])), Ok(()));
+    }
+
+    #[test]
+    fn ok_of_devices() {
+        assert_eq!(of_devices("12.0\n9.0\n12.0\n"), Ok(list(&["9.0", "12.0"])));
+        assert_eq!(of_devices("\n"), Ok(Vec::new()));
+        // A device that is too old, and one without a driver's word.
+        assert!(of_devices("6.1\n").is_err());
+        assert!(of_devices("[N/A]\n").is_err());
+    }
+
+    #[test]
+    fn ok_wanted() {
+        assert_eq!("native".parse(), Ok(Wanted::Native));
+        assert_eq!("9.0".parse(), Ok(Wanted::Named("9.0".parse().unwrap())));
+        assert!("Native".parse::<Wanted>().is_err());
     }
 
     #[test]

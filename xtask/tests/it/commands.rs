@@ -7,7 +7,7 @@ use factory_base::fs::Lock;
 
 use crate::fixture::Checkout;
 use crate::skips::skip;
-use crate::support::Sandbox;
+use crate::support::{Sandbox, put_first_on_path};
 
 #[test]
 fn ok_stream_is_what_the_plan_says() {
@@ -268,4 +268,52 @@ fn ok_plan_for_other_architectures() {
     assert_eq!((ran.status, ran.stdout.as_str()), (2, ""));
     let reason = "`--cuda-arch`: the CUDA architecture 9.0 is named twice";
     assert!(ran.stderr.contains(reason), "{}", ran.stderr);
+}
+
+#[test]
+fn ok_native_architectures_are_those_of_the_gpus() {
+    let Some(checkout) = Checkout::new() else {
+        return;
+    };
+    let status = |says: &str, architectures: &str| {
+        checkout.write("gpus/nvidia-smi", &format!("#!/bin/sh\n{says}\n"));
+        let programs = checkout.root().join("gpus");
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        fs_err::set_permissions(programs.join("nvidia-smi"), mode).unwrap();
+        let mut command = checkout.command(&["status", "--json", "--cuda-arch", architectures]);
+        put_first_on_path(&mut command, &programs);
+        command.output().unwrap()
+    };
+    let reference = |says: &str, architectures: &str| {
+        let output = status(says, architectures);
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{error}");
+        let status: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        status["reference"].as_str().unwrap().to_owned()
+    };
+    let two = "[ $# = 2 ] && printf '12.0\\n9.0\\n12.0\\n'";
+    assert_eq!(reference(two, "native"), "xtask-fixture:9.0-12.0");
+    // One that is named may have PTX.
+    assert_eq!(
+        reference(two, "native,12.0+PTX"),
+        "xtask-fixture:9.0-12.0+PTX"
+    );
+
+    for (says, expected) in [
+        (
+            "echo 'no devices were found' >&2; exit 6",
+            "no devices were found",
+        ),
+        ("true", "`nvidia-smi` names none"),
+        (
+            "echo 6.1",
+            "`nvidia-smi` says `6.1`, and `6.1` is no CUDA architecture",
+        ),
+    ] {
+        let output = status(says, "native");
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(3), "{error}");
+        assert!(error.contains(expected), "{error}");
+        assert!(error.contains("hint: name the architecture"), "{error}");
+    }
 }

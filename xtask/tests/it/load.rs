@@ -10,6 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::fixture::Checkout;
 use crate::skips::skip;
+use crate::support::put_first_on_path;
 
 /// The fixture's images have the same names in each test.
 static ENGINES: Mutex<()> = Mutex::new(());
@@ -125,14 +126,8 @@ fn wrapper(checkout: &Checkout, case: &str) -> PathBuf {
 
 fn with_wrapper(checkout: &Checkout, wrapper: &Path, arguments: &[&str]) -> Command {
     let mut command = checkout.command(&["load", "2", "--engine", "podman"]);
-    // The tests' Nix is on the program's own.
-    let own = command.get_envs().find(|(name, _)| *name == "PATH");
-    let path = own.and_then(|(_, path)| path).map(|path| path.to_owned());
-    let path = path.or_else(|| std::env::var_os("PATH")).unwrap();
-    let path = path.into_string().unwrap();
-    command
-        .args(arguments)
-        .env("PATH", format!("{}:{path}", wrapper.display()));
+    command.args(arguments);
+    put_first_on_path(&mut command, wrapper);
     command
 }
 

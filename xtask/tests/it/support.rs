@@ -1,5 +1,8 @@
 //! A context whose directories are temporary.
 
+use std::path::Path;
+use std::process::Command;
+
 use factory_nix::Nix;
 use tempfile::TempDir;
 use xtask::ctx::Ctx;
@@ -100,4 +103,14 @@ fn walkdir(root: &std::path::Path) -> Vec<std::path::PathBuf> {
         }
     }
     found
+}
+
+/// Lets a command find the programs of a directory before all others.
+pub(crate) fn put_first_on_path(command: &mut Command, directory: &Path) {
+    // The tests' Nix is on the program's own.
+    let own = command.get_envs().find(|(name, _)| *name == "PATH");
+    let path = own.and_then(|(_, path)| path).map(|path| path.to_owned());
+    let path = path.or_else(|| std::env::var_os("PATH")).unwrap();
+    let path = path.into_string().unwrap();
+    command.env("PATH", format!("{}:{path}", directory.display()));
 }
