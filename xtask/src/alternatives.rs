@@ -75,6 +75,43 @@ pub(crate) fn alternatives(
     Ok(found.filter_map(|(one, is)| is.then_some(one)).collect())
 }
 
+/// What is quicker to build than a variant that takes long: for this machine's GPUs alone, where
+/// it has CUDA code to compile and says which they are, and the quick variant. It is advice:
+/// what stands in the way of it is a detail.
+pub(crate) fn quicker(
+    ctx: &Ctx,
+    nix: &Nix,
+    layer: &LayerName,
+    (asked, estimate): (&Variant, Estimate),
+) -> Vec<Alternative> {
+    let mut candidates = Vec::new();
+    if estimate.n_objects > 0 {
+        candidates.extend(select::for_these_gpus(asked));
+    }
+    match select::quick(ctx, asked) {
+        Ok(quick) => candidates.extend(quick),
+        Err(error) => ctx.ui.detail(format!("{error:#}")),
+    }
+    let times = Times::read(ctx);
+    let looked = times.and_then(|times| {
+        let looked = candidates
+            .iter()
+            .map(|one| look(ctx, nix, &times, layer, one));
+        looked.collect::<Result<Vec<_>>>()
+    });
+    match looked {
+        Ok(looked) => {
+            let found = looked.into_iter().map(|(one, _)| one);
+            let is_quicker = |one: &Alternative| one.estimate.seconds < estimate.seconds;
+            found.filter(is_quicker).collect()
+        }
+        Err(error) => {
+            ctx.ui.detail(format!("{error:#}"));
+            Vec::new()
+        }
+    }
+}
+
 fn look(
     ctx: &Ctx,
     nix: &Nix,

@@ -26,6 +26,7 @@ mod lock_diff;
 mod native;
 mod operand;
 mod outgoing;
+mod outlook;
 mod prospect;
 mod pulling;
 mod realize;

@@ -13,6 +13,7 @@ use crate::cli::{InsteadArgs, VariantArgs};
 use crate::ctx::Ctx;
 use crate::estimate::jobs;
 use crate::exit::from_image;
+use crate::outlook;
 use crate::select::{self, Variant};
 use factory_base::fs::Lock;
 use factory_model::layer::LayerName;
@@ -177,6 +178,8 @@ fn build_missing(
     if needed.iter().any(is_build) {
         nix.require_builder(&selection.variant.system.name)?;
     }
+    let asked = (&selection.variant, &selection.layer, jobs(selection.jobs));
+    outlook::say(ctx, nix, asked, (&graph, &needed, &targets))?;
     recorder.know(&graph, &needed, &owners);
     let options = BuildOptions {
         jobs: selection.jobs,

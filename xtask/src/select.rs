@@ -10,7 +10,7 @@ use crate::cli::VariantArgs;
 use crate::ctx::Ctx;
 use crate::native;
 use factory_base::error::{self, Failure};
-use factory_model::cuda::{self, CudaArchitecture};
+use factory_model::cuda::{self, CudaArchitecture, Wanted};
 use factory_model::layer::{self, LayerName};
 use factory_model::nearest::nearest;
 use factory_model::system::System;
@@ -151,6 +151,26 @@ pub(crate) fn others(ctx: &Ctx, asked: Option<&Variant>) -> Result<Vec<Variant>>
     }
     others.retain(|other| Some(other) != asked);
     Ok(others)
+}
+
+/// The quick variant for the system of another one, which it is not.
+pub(crate) fn quick(ctx: &Ctx, asked: &Variant) -> Result<Option<Variant>> {
+    let quick = read(ctx)?.quick;
+    let mut others = others(ctx, Some(asked))?.into_iter();
+    Ok(others.find(|one| Some(&one.name) == quick.as_ref() && one.name != asked.name))
+}
+
+/// The same variant for this machine's GPUs alone; none where it names architectures already, or
+/// no GPU says what it is.
+pub(crate) fn for_these_gpus(asked: &Variant) -> Option<Variant> {
+    let devices = match asked.cuda_architectures.is_empty() {
+        true => native::architectures(&[Wanted::Native]).ok()?,
+        false => return None,
+    };
+    Some(Variant {
+        cuda_architectures: devices,
+        ..asked.clone()
+    })
 }
 
 /// What the user's words mean.
