@@ -71,6 +71,7 @@ step_packages() {
         command -v "$program" >/dev/null || missing+=("$package")
     done <<'LIST'
 busybox busybox-static
+catatonit catatonit
 dockerd docker.io
 docker-registry docker-registry
 newuidmap uidmap
