@@ -233,7 +233,7 @@ impl Checkout {
             .unwrap();
             let asked = logical(&serde_json::to_string(&request).unwrap());
             self.write(&format!("documents/{name}-image.json-request"), &asked);
-            let image = assemble(&request, None).unwrap();
+            let image = assemble(&request, known_nix().unwrap().store_root()).unwrap();
             let json = logical(&serde_json::to_string(&image).unwrap());
             self.write(&format!("documents/{name}-image.json"), &json);
         }
