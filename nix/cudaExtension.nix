@@ -1,8 +1,8 @@
 /**
-  A distribution with CUDA kernels, compiled in pieces: one derivation for each CUDA source
-  file (an object), and one in which the distribution's own `setup.py` builds the wheel and
-  gets those objects instead of compiling (docs/design/D11-cuda-sources-one-by-one.md). An
-  interrupted build goes on with the objects it has.
+  A distribution with CUDA kernels, compiled in pieces: for each CUDA source file one derivation
+  for each architecture and one for the host's code around them (an object), and one in which the
+  distribution's own `setup.py` builds the wheel and gets those objects instead of compiling
+  (docs/design/D11-cuda-sources-one-by-one.md). An interrupted build goes on with what it has.
 
   An object depends on compiler, headers, source and flags alone, and on Python only where its
   module says so: variants with different Pythons share the others. `setup.py` decides which
