@@ -150,6 +150,10 @@ fn ok_kube_play() {
             &[&["podman"], words].concat(),
         )
     };
+    // What a run that failed left would be taken for the user's.
+    let volumes = ["comfystart-test-storage", "comfystart-test-models"];
+    let remove = [&["volume", "rm", "--force"], &volumes[..]].concat();
+    let _ = Command::new("podman").args(&remove).output();
     podman(&["kube", "play", "kube.yaml"]);
     answers(port);
     podman(&[
@@ -159,12 +163,7 @@ fn ok_kube_play() {
         "health",
     ]);
     podman(&["kube", "down", "kube.yaml"]);
-    podman(&[
-        "volume",
-        "rm",
-        "comfystart-test-storage",
-        "comfystart-test-models",
-    ]);
+    podman(&remove);
 }
 
 #[test]
