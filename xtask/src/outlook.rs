@@ -10,24 +10,23 @@ use crate::estimate;
 use crate::select::Variant;
 use factory_base::text;
 use factory_model::layer::LayerName;
-use factory_nix::{Estimate, Graph, Nix, Times};
+use factory_nix::{Estimate, Graph, MissingSource, Nix, Times};
 
 /// From here on a build names what is quicker, in seconds. Looking at another variant takes two.
 const LONG: f64 = 1800.0;
 
 /// Says which variant is built, what that fetches and how long it takes here by earlier runs;
-/// where that is long, also what is quicker. `missing` are the derivations to realize for
-/// `targets`, `n_jobs` builds at a time.
+/// where that is long, also what is quicker. `missing` are the derivations to realize,
+/// `n_jobs` at a time, and `sources` those among them that are fetched.
 ///
 /// # Errors
-/// The store or the recorded times cannot be read.
+/// The recorded times cannot be read.
 pub(crate) fn say(
     ctx: &Ctx,
     nix: &Nix,
     (variant, layer, n_jobs): (&Variant, &LayerName, usize),
-    (graph, missing, targets): (&Graph, &BTreeSet<String>, &[String]),
+    (graph, missing, sources): (&Graph, &BTreeSet<String>, &[MissingSource]),
 ) -> Result<()> {
-    let sources = graph.missing_sources(ctx, nix, (missing, targets))?;
     let bytes: u64 = sources.iter().filter_map(|source| source.size).sum();
     let estimate = Times::read(ctx)?.estimate(graph, missing, n_jobs);
     ctx.ui.step(

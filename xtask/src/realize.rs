@@ -179,7 +179,8 @@ fn build_missing(
         nix.require_builder(&selection.variant.system.name)?;
     }
     let asked = (&selection.variant, &selection.layer, jobs(selection.jobs));
-    outlook::say(ctx, nix, asked, (&graph, &needed, &targets))?;
+    let sources = graph.missing_sources(ctx, nix, (&needed, &targets))?;
+    outlook::say(ctx, nix, asked, (&graph, &needed, &sources))?;
     recorder.know(&graph, &needed, &owners);
     let options = BuildOptions {
         jobs: selection.jobs,
@@ -187,7 +188,7 @@ fn build_missing(
         recorder: Some(Arc::new(Mutex::new(recorder))),
         ..BuildOptions::default()
     };
-    let outcome = fetch_and_build(ctx, nix, &targets, (&graph, &needed), &options)?;
+    let outcome = fetch_and_build(ctx, nix, &targets, (&graph, &needed, sources), &options)?;
     let (fetch, report) = match outcome {
         Ok(done) => done,
         Err(unreachable) => return Ok(Err(unreachable)),

@@ -17,7 +17,8 @@ use super::{Context, Error, Graph, Nix, Times};
 use factory_base::fs::Lock;
 
 /// Fetches what realizing `targets` needs, and realizes them. `needed` are the derivations of
-/// `graph` that the store lacks. The inner error is what nobody gives, before anything is done.
+/// `graph` that the store lacks, and `missing` the sources among them
+/// ([`Graph::missing_sources`]). The inner error is what nobody gives, before anything is done.
 ///
 /// # Errors
 /// As [`super::ensure_sources`] and [`super::build`]. When a build fails, no more is fetched.
@@ -25,10 +26,9 @@ pub fn fetch_and_build(
     ctx: &dyn Context,
     nix: &Nix,
     targets: &[String],
-    (graph, needed): (&Graph, &BTreeSet<String>),
+    (graph, needed, mut missing): (&Graph, &BTreeSet<String>, Vec<MissingSource>),
     options: &BuildOptions,
 ) -> Result<Result<(FetchReport, BuildReport), Error>> {
-    let mut missing = graph.missing_sources(ctx, nix, (needed, targets))?;
     if missing.is_empty() {
         let report = build_with(ctx, nix, targets, options)?;
         return Ok(Ok((FetchReport::default(), report)));

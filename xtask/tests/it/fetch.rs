@@ -143,11 +143,19 @@ fn ok_builds_while_a_slow_source_comes() {
     *first.lock().unwrap() = nix.physical(&node.out_paths[0]);
 
     let needed = graph.missing(&nix, &targets).unwrap();
+    let missing = graph
+        .missing_sources(&sandbox.ctx, &nix, (&needed, &targets))
+        .unwrap();
     let options = BuildOptions::default();
-    let (fetched, built) =
-        fetch_and_build(&sandbox.ctx, &nix, &targets, (&graph, &needed), &options)
-            .unwrap()
-            .unwrap();
+    let (fetched, built) = fetch_and_build(
+        &sandbox.ctx,
+        &nix,
+        &targets,
+        (&graph, &needed, missing),
+        &options,
+    )
+    .unwrap()
+    .unwrap();
     assert_eq!(fetched.n_fetched, 2);
     let names: Vec<&str> = built.built.iter().map(|one| &*one.name).collect();
     assert_eq!(names, ["first", "second"]);
@@ -169,10 +177,19 @@ fn err_an_early_build_fails() {
     });
     let (targets, graph) = quick_and_slow(&nix, &server, "echo out of luck >&2; exit 1");
     let needed = graph.missing(&nix, &targets).unwrap();
+    let missing = graph
+        .missing_sources(&sandbox.ctx, &nix, (&needed, &targets))
+        .unwrap();
     let options = BuildOptions::default();
     let start = Instant::now();
-    let error =
-        fetch_and_build(&sandbox.ctx, &nix, &targets, (&graph, &needed), &options).unwrap_err();
+    let error = fetch_and_build(
+        &sandbox.ctx,
+        &nix,
+        &targets,
+        (&graph, &needed, missing),
+        &options,
+    )
+    .unwrap_err();
     assert_eq!(kind_of(&error), Kind::NotRight);
     // A server that drips is given up after longer than that.
     assert!(start.elapsed() < Duration::from_secs(55));
@@ -194,9 +211,18 @@ fn err_a_source_is_gone_while_another_is_built() {
     });
     let (targets, graph) = quick_and_slow(&nix, &server, "while :; do :; done");
     let needed = graph.missing(&nix, &targets).unwrap();
+    let missing = graph
+        .missing_sources(&sandbox.ctx, &nix, (&needed, &targets))
+        .unwrap();
     let options = BuildOptions::default();
-    let error =
-        fetch_and_build(&sandbox.ctx, &nix, &targets, (&graph, &needed), &options).unwrap_err();
+    let error = fetch_and_build(
+        &sandbox.ctx,
+        &nix,
+        &targets,
+        (&graph, &needed, missing),
+        &options,
+    )
+    .unwrap_err();
     assert_eq!(kind_of(&error), Kind::Environment);
     let text = error.to_string();
     assert!(text.starts_with("cannot fetch `slow`"), "{text}");
