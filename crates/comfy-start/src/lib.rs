@@ -20,6 +20,7 @@ pub mod files;
 pub mod handover;
 pub mod health;
 pub mod kernels;
+pub mod manager;
 pub mod node;
 pub mod notice;
 pub mod place;

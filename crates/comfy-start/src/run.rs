@@ -11,6 +11,7 @@ use crate::arguments::{has, split};
 use crate::bundle::Area;
 use crate::error::Error;
 use crate::health::address;
+use crate::manager::{self, Manager};
 use crate::notice::{MODULES, Notice};
 use crate::place::Place;
 use crate::preflight::{check_gpu, check_port};
@@ -71,7 +72,7 @@ pub fn run(settings: &Settings, given: &[String]) -> Result<u8, Error> {
         }
     }
     let address = address(&arguments, None);
-    let mut command = command(&place, &comfyui, arguments);
+    let mut command = command(&place, &comfyui, settings.manager, arguments)?;
     let notice = Notice::give(&mut command, Path::new(MODULES)).map_err(|source| Error::Start {
         program: "a pipe to ComfyUI".to_owned(),
         source,
@@ -140,7 +141,12 @@ fn set_up(command: &mut Command, place: &Place) {
         .env_remove(PROXY_READ);
 }
 
-fn command(place: &Place, comfyui: &Path, arguments: Vec<String>) -> Command {
+fn command(
+    place: &Place,
+    comfyui: &Path,
+    manager: Manager,
+    arguments: Vec<String>,
+) -> Result<Command, Error> {
     let mut words: Vec<OsString> = vec![comfyui.join("main.py").into()];
     words.extend(["--listen", "--port", "8188"].map(OsString::from));
     if *comfyui != place.base {
@@ -160,6 +166,10 @@ fn command(place: &Place, comfyui: &Path, arguments: Vec<String>) -> Command {
     if models.join("taesd_decoder.pth").exists() {
         words.extend(["--preview-method", "taesd"].map(OsString::from));
     }
+    let custom_nodes = place.base.join(Area::CustomNodes.name());
+    if manager.needs_option(comfyui, &custom_nodes, &arguments)? {
+        words.push(manager::OPTION.into());
+    }
     if has(&arguments, "--base-directory") {
         warn("--base-directory moves ComfyUI away from the volume that was prepared");
     }
@@ -169,5 +179,5 @@ fn command(place: &Place, comfyui: &Path, arguments: Vec<String>) -> Command {
     let mut command = Command::new("python3");
     command.args(&words).current_dir(comfyui);
     set_up(&mut command, place);
-    command
+    Ok(command)
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::apt::Mirrors;
 use crate::error::Error;
+use crate::manager::Manager;
 
 /// Where the image keeps ComfyUI, its nodes and what belongs to them.
 pub const BUNDLE: &str = "/default-comfyui-bundle";
@@ -31,6 +32,8 @@ pub struct Settings {
     pub cli_args: String,
     /// `STOP_SECONDS`: how long ComfyUI may take to end before it is killed.
     pub stop: Duration,
+    /// `COMFYUI_MANAGER`: whether the image's Manager runs.
+    pub manager: Manager,
     /// `NVIDIA_REQUIRE_CUDA`: what the image asks of the driver.
     pub require_cuda: Option<String>,
     /// `APT_MIRROR` and `APT_SECURITY_MIRROR`.
@@ -47,7 +50,8 @@ impl Settings {
     ///
     /// # Errors
     ///
-    /// `PUID`, `PGID` or `STOP_SECONDS` is not a number, or a mirror has no address.
+    /// `PUID`, `PGID` or `STOP_SECONDS` is not a number, a mirror has no address, or
+    /// `COMFYUI_MANAGER` is neither `on` nor `off`.
     pub fn from_environment() -> Result<Self, Error> {
         let text = |name| env::var(name).ok().filter(|value| !value.is_empty());
         let puid = number("PUID", text("PUID"))?;
@@ -67,6 +71,7 @@ impl Settings {
                 .map(|puid| (puid, pgid.unwrap_or(puid))),
             cli_args: text("CLI_ARGS").unwrap_or_default(),
             stop: stop(text("STOP_SECONDS"))?,
+            manager: Manager::parse(text("COMFYUI_MANAGER"))?,
             require_cuda: text("NVIDIA_REQUIRE_CUDA"),
             mirrors: Mirrors {
                 debian: mirror("APT_MIRROR", text("APT_MIRROR"))?,

@@ -86,6 +86,7 @@ impl Fixture {
             .env("HOME", self.home())
             .env_remove("PUID")
             .env_remove("CLI_ARGS")
+            .env_remove("COMFYUI_MANAGER")
             .process_group(0);
         command
     }

@@ -366,3 +366,52 @@ fn err_fetch_says_what_to_do() {
     assert!(said.contains("hint: check network and proxy"), "{said}");
     assert!(!fixture.volume("main.py").exists());
 }
+
+/// A ComfyUI that knows the option gets it, unless somebody has a Manager of their own.
+#[test]
+fn ok_manager() {
+    let mut running = Running::new();
+    let options = "parser.add_argument(\"--enable-manager\")\n# whole\n";
+    let files = [("main.py", COMFYUI), ("comfy/cli_args.py", options)];
+    running.bundle = running.fixture.bundle("v1", &files);
+    let report = |choice: Option<&str>| {
+        let mut command = running.command("--report");
+        if let Some(choice) = choice {
+            command.env("COMFYUI_MANAGER", choice);
+        }
+        let output = command.output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{said}");
+        let text = String::from_utf8(output.stdout).unwrap();
+        let state: Value = serde_json::from_str(text.trim_start_matches("REPORT ")).unwrap();
+        let argv = state["system"]["argv"].to_string();
+        (argv.contains("\"--enable-manager\""), said)
+    };
+    assert!(report(None).0);
+    assert!(!report(Some("off")).0);
+
+    write(
+        running
+            .fixture
+            .volume("custom_nodes/ComfyUI-Manager/__init__.py"),
+        "mine\n",
+    );
+    let (is_on, said) = report(None);
+    assert!(
+        !is_on && said.contains("ComfyUI-Manager` is the Manager"),
+        "{said}"
+    );
+    assert!(report(Some("on")).0);
+
+    let output = running
+        .command("")
+        .env("COMFYUI_MANAGER", "1")
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(
+        said.contains("COMFYUI_MANAGER=`1` is not `on` or `off`"),
+        "{said}"
+    );
+}
