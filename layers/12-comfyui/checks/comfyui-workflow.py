@@ -5,6 +5,7 @@ image clones it at the first start. In the image the entrypoint starts it; on a 
 With `--gpu` the workflow must run on one.
 """
 
+import importlib.metadata
 import io
 import json
 import os
@@ -144,6 +145,18 @@ def node(kind, **inputs):
     return {"class_type": kind, "inputs": inputs}
 
 
+def check_manager():
+    """The image's Manager runs wherever its ComfyUI knows of it."""
+    comfyui = pathlib.Path(given) if given is not None else BUNDLE
+    if not ENTRYPOINT.exists() or "--enable-manager" not in (comfyui / "comfy/cli_args.py").read_text():
+        return
+    installed = importlib.metadata.version("comfyui-manager")
+    running = request("/v2/manager/version").decode()
+    print(f"ComfyUI-Manager {running}")
+    if running != f"V{installed}":
+        fail(f"the Manager says {running}, and {installed} is installed")
+
+
 def cpu_workflow(name):
     """Inverts an image and halves it by taking every second pixel."""
     return {
@@ -191,6 +204,7 @@ with open(log, "wb") as output:
         command, cwd=directory, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
     )
 print(f"answers after {wait_until_it_answers():.1f} s")
+check_manager()
 system = json.loads(request("/system_stats"))
 device = system["devices"][0]
 print(f"ComfyUI {system['system'].get('comfyui_version')}, device {device['name']}, torch {system['system'].get('pytorch_version')}")

@@ -113,6 +113,8 @@ def main() -> None:
         faults.append("the bundle holds no preview weights")
     # Manager then repairs what is not broken.
     faults += [line for line in lines if "PyTorch is not installed" in line]
+    if not any("[START] ComfyUI-Manager" in line for line in lines):
+        faults.append("ComfyUI-Manager was not started")
     if faults:
         raise SystemExit("\n".join(faults))
 

@@ -11,6 +11,7 @@ use super::{SyntaxError, syntax};
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 struct RulesFile {
+    needs_comfyui: BTreeMap<Spanned<String>, String>,
     needs_gpu: BTreeMap<Spanned<String>, String>,
     no_module: BTreeMap<Spanned<String>, String>,
     slow: BTreeMap<Spanned<String>, Slow>,
@@ -19,6 +20,8 @@ struct RulesFile {
 /// Exceptions to "every distribution of the lock can be imported".
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ImportRules {
+    /// Can be imported by ComfyUI only, and why.
+    pub needs_comfyui: BTreeMap<String, String>,
     /// Cannot be imported where there is no GPU, and why.
     pub needs_gpu: BTreeMap<String, String>,
     /// Have nothing to import, and what they are instead.
@@ -44,7 +47,10 @@ impl ImportRules {
     /// Says what is wrong with the text, and where.
     pub fn parse(text: &str, is_known: impl Fn(&str) -> bool) -> Result<Self, SyntaxError> {
         let file: RulesFile = syntax::read(text)?;
-        let names = (file.needs_gpu.keys().chain(file.no_module.keys())).chain(file.slow.keys());
+        let names = (file.needs_comfyui.keys())
+            .chain(file.needs_gpu.keys())
+            .chain(file.no_module.keys())
+            .chain(file.slow.keys());
         for name in names {
             if !is_known(name.get_ref()) {
                 let reason = format!("no lock has a distribution `{}`", name.get_ref());
@@ -58,6 +64,7 @@ impl ImportRules {
             plain.collect()
         }
         Ok(Self {
+            needs_comfyui: plain(file.needs_comfyui),
             needs_gpu: plain(file.needs_gpu),
             no_module: plain(file.no_module),
             slow: plain(file.slow),
@@ -66,6 +73,7 @@ impl ImportRules {
 
     /// Adds the rules of another layer.
     pub fn extend(&mut self, other: Self) {
+        self.needs_comfyui.extend(other.needs_comfyui);
         self.needs_gpu.extend(other.needs_gpu);
         self.no_module.extend(other.no_module);
         self.slow.extend(other.slow);

@@ -64,6 +64,9 @@ pub enum Outcome {
     NoModule,
     /// Cannot be imported without a GPU, as its rule says.
     NeedsGpu,
+    /// Can be imported by ComfyUI only, as its rule says.
+    #[serde(rename = "needs-comfyui")]
+    NeedsComfyUi,
     /// This host does not have it.
     Absent,
     /// Not right.
@@ -144,6 +147,7 @@ impl Judge<'_> {
     fn outcome(&self, import: &Import) -> (Outcome, Option<String>) {
         let name = import.name.as_str();
         let needs_gpu = self.rules.needs_gpu.get(name).filter(|_| !self.has_gpu);
+        let needs_comfyui = self.rules.needs_comfyui.get(name);
         let no_module = self.rules.no_module.get(name);
         let error = || import.error.clone();
         let stale = |why: &str| {
@@ -159,10 +163,14 @@ impl Judge<'_> {
             Status::Ok if needs_gpu.is_some() && !self.on_host => {
                 stale("it can be imported without a GPU")
             }
+            Status::Ok if needs_comfyui.is_some() && !self.on_host => {
+                stale("it can be imported without ComfyUI")
+            }
             Status::Ok => (Outcome::Imported, None),
-            Status::Failed => match needs_gpu {
-                Some(reason) => (Outcome::NeedsGpu, Some(reason.clone())),
-                None => (Outcome::Failed, error()),
+            Status::Failed => match (needs_gpu, needs_comfyui) {
+                (Some(reason), _) => (Outcome::NeedsGpu, Some(reason.clone())),
+                (None, Some(reason)) => (Outcome::NeedsComfyUi, Some(reason.clone())),
+                (None, None) => (Outcome::Failed, error()),
             },
             Status::Nothing if self.provided.contains(name) => (
                 Outcome::NoModule,
@@ -206,6 +214,7 @@ impl ImportsReport {
         for (outcome, what) in [
             (Outcome::NoModule, "have no module"),
             (Outcome::NeedsGpu, "need a GPU"),
+            (Outcome::NeedsComfyUi, "need ComfyUI"),
             (Outcome::Absent, "are absent"),
             (Outcome::Failed, "fail"),
         ] {
@@ -284,6 +293,7 @@ mod tests {
     }
 
     const NEEDS_GPU: &str = "[needs-gpu]\na = 'loads libcuda.so.1'";
+    const NEEDS_COMFYUI: &str = "[needs-comfyui]\na = 'a part of ComfyUI'";
     const NO_MODULE: &str = "[no-module]\na = 'libraries'";
 
     #[test]
@@ -292,6 +302,8 @@ mod tests {
             ("ok", "", false, false, Outcome::Imported),
             ("ok", NEEDS_GPU, true, false, Outcome::Imported),
             ("failed", NEEDS_GPU, false, false, Outcome::NeedsGpu),
+            ("failed", NEEDS_COMFYUI, true, false, Outcome::NeedsComfyUi),
+            ("ok", NEEDS_COMFYUI, false, true, Outcome::Imported),
             ("nothing", NO_MODULE, false, false, Outcome::NoModule),
             ("missing", "", false, true, Outcome::Absent),
             ("ok", NO_MODULE, false, true, Outcome::Imported),
@@ -312,6 +324,12 @@ mod tests {
                 NEEDS_GPU,
                 false,
                 "it can be imported without a GPU: take its entry out of `imports.toml`",
+            ),
+            (
+                "ok",
+                NEEDS_COMFYUI,
+                false,
+                "it can be imported without ComfyUI: take its entry out of `imports.toml`",
             ),
             (
                 "ok",

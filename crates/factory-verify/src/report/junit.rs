@@ -111,7 +111,7 @@ fn imports_suite(report: &Report) -> Option<Suite<'_>> {
         seconds: one.seconds,
         verdict: match one.outcome {
             Outcome::Imported | Outcome::NoModule => Verdict::Passed,
-            Outcome::NeedsGpu => Verdict::Skipped,
+            Outcome::NeedsGpu | Outcome::NeedsComfyUi => Verdict::Skipped,
             Outcome::Absent => Verdict::Absent,
             Outcome::Failed => Verdict::Failed,
         },
