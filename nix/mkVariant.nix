@@ -152,6 +152,7 @@ let
         drop = override.drop or [ ];
         requires = override.requires or null;
         tags = override.tags or [ ];
+        record = override.record or [ ];
       };
 
   treeOf =

@@ -22,6 +22,8 @@
   requires ? null,
   # Its tags, in place of its own; none keeps them.
   tags ? [ ],
+  # Members of which its RECORD has a wrong hash or size, and gets the right one.
+  record ? [ ],
 }:
 inPython {
   name = "${pname}-${version}-overridden";
@@ -31,5 +33,6 @@ inPython {
     drop = builtins.toJSON drop;
     requires = builtins.toJSON requires;
     tags = builtins.toJSON tags;
+    record = builtins.toJSON record;
   };
 }

@@ -1,8 +1,9 @@
 """Writes $wheel again into $out with other metadata; every other byte of it stays.
 
 `drop`: names of requirements that are taken out. `requires`: the requirements it has instead
-of its own, those of extras excepted. `tags`: what its WHEEL file says it is for. `origin`:
-the entry that asks for this, for messages.
+of its own, those of extras excepted. `tags`: what its WHEEL file says it is for. `record`:
+members that its RECORD has with a wrong hash or size. `origin`: the entry that asks for this,
+for messages.
 """
 
 import base64
@@ -20,6 +21,7 @@ wheel = os.environ["wheel"]
 drop = json.loads(os.environ["drop"])
 requires = json.loads(os.environ["requires"])
 tags = json.loads(os.environ["tags"])
+wrong = json.loads(os.environ["record"])
 origin = os.environ["origin"]
 
 if os.path.isdir(wheel):
@@ -77,14 +79,17 @@ def wheel_file(text):
     return "\n".join(kept + new) + "\n"
 
 
-def record(text, changed):
-    """RECORD with hash and size of the changed files."""
+def record(text, contents):
+    """RECORD with hash and size of these members; those of `wrong` must have had others."""
     rows = list(csv.reader(io.StringIO(text)))
     for row in rows:
-        if row[0] in changed:
-            digest = hashlib.sha256(changed[row[0]]).digest()
-            row[1] = "sha256=" + base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
-            row[2] = str(len(changed[row[0]]))
+        if row[0] in contents:
+            digest = hashlib.sha256(contents[row[0]]).digest()
+            name = "sha256=" + base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+            right = [name, str(len(contents[row[0]]))]
+            if row[0] in wrong and row[1:] == right:
+                sys.exit(f"error: RECORD of {file_name} is right about {row[0]}; remove it from {origin}")
+            row[1:] = right
     out = io.StringIO()
     csv.writer(out, lineterminator="\n").writerows(rows)
     return out.getvalue()
@@ -103,7 +108,11 @@ with zipfile.ZipFile(wheel) as source:
         changed[f"{directory}/METADATA"] = metadata(read("METADATA")).encode()
     if tags:
         changed[f"{directory}/WHEEL"] = wheel_file(read("WHEEL")).encode()
-    changed[f"{directory}/RECORD"] = record(read("RECORD"), changed).encode()
+    missing = sorted(set(wrong) - set(source.namelist()))
+    if missing:
+        sys.exit(f"error: {file_name} has no {', '.join(missing)}; remove it from {origin}")
+    recorded = {name: source.read(name) for name in wrong} | changed
+    changed[f"{directory}/RECORD"] = record(read("RECORD"), recorded).encode()
 
     os.mkdir(os.environ["out"])
     with zipfile.ZipFile(f"{os.environ['out']}/{file_name}", "w", zipfile.ZIP_STORED) as target:

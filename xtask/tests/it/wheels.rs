@@ -119,6 +119,7 @@ impl Scripts {
             ("drop", "[]"),
             ("requires", "null"),
             ("tags", "[]"),
+            ("record", "[]"),
         ];
         environment.extend(changes);
         self.script("override-wheel.py", &[], &environment)
@@ -203,6 +204,29 @@ fn ok_override_replaces_requirements_and_tags() {
 }
 
 #[test]
+fn ok_override_rights_the_record() {
+    let Some(scripts) = Scripts::new() else {
+        return;
+    };
+    let record = "[\"thing.py\", \"thing-1.0.dist-info/METADATA\", \"thing-1.0.dist-info/WHEEL\"]";
+    let (done, _, error) = scripts.overridden(&[("record", record)]);
+    assert!(done, "{error}");
+    let (right, wrong, _) = scripts.python(&["-c", VERIFY_RECORD, OUT], &[]);
+    assert!(right && wrong.is_empty(), "{wrong}");
+    assert_eq!(scripts.show(OUT, "thing.py"), "unchanged");
+
+    // Once more, what is right already.
+    let (wheel, out) = (scripts.path("out"), scripts.path("again"));
+    let (done, _, error) = scripts.overridden(&[
+        ("wheel", wheel.to_str().unwrap()),
+        ("out", out.to_str().unwrap()),
+        ("record", "[\"thing.py\"]"),
+    ]);
+    assert!(!done);
+    insta::assert_snapshot!(error, @"error: RECORD of thing-1.0-py3-none-any.whl is right about thing.py; remove it from the override of thing");
+}
+
+#[test]
 fn err_override_that_is_not_needed() {
     let Some(scripts) = Scripts::new() else {
         return;
@@ -213,6 +237,9 @@ fn err_override_that_is_not_needed() {
     let (done, _, error) = scripts.overridden(&[("tags", "[\"cp36-cp36m-linux_x86_64\"]")]);
     assert!(!done);
     insta::assert_snapshot!(error, @"error: thing-1.0-py3-none-any.whl has the tags cp36-cp36m-linux_x86_64 itself; remove the override of thing");
+    let (done, _, error) = scripts.overridden(&[("record", "[\"other.py\"]")]);
+    assert!(!done);
+    insta::assert_snapshot!(error, @"error: thing-1.0-py3-none-any.whl has no other.py; remove it from the override of thing");
 }
 
 #[test]

@@ -127,6 +127,10 @@ pub struct Override {
     /// Tags of its `WHEEL` file, in place of its own.
     #[serde(default)]
     pub tags: Vec<String>,
+    /// Members of which its `RECORD` has a wrong hash or size, and gets the right one: else the
+    /// wheel is not installed.
+    #[serde(default)]
+    pub record: Vec<String>,
     /// The wheel that the same Python with the GIL gets is taken although its tags do not fit:
     /// its native code is no extension module.
     #[serde(default)]
