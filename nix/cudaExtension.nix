@@ -44,7 +44,7 @@
   patch ? "",
 }:
 let
-  # `torch.utils.cpp_extension` of PyTorch 2.11.
+  # `torch.utils.cpp_extension` of PyTorch 2.14.
   torchFlags = [
     "-D__CUDA_NO_HALF_OPERATORS__"
     "-D__CUDA_NO_HALF_CONVERSIONS__"

@@ -69,6 +69,11 @@ let
         builtins.concatMap codeFor supported
       );
 
+  # PyTorch's headers are C++20 since 2.14; flash-attn and SageAttention ask for C++17.
+  asCpp20 = ''
+    sed -i 's/-std=c++17/-std=c++20/g' setup.py
+  '';
+
   recipes = {
     flash-attn =
       package:
@@ -80,6 +85,7 @@ let
           # Else it looks for a published wheel, and takes one for the GIL.
           FLASH_ATTENTION_FORCE_BUILD = "TRUE";
         };
+        patch = asCpp20;
         modules = [
           {
             name = "flash_attn_2_cuda";
@@ -91,7 +97,7 @@ let
             ];
             flags = [
               "-O3"
-              "-std=c++17"
+              "-std=c++20"
               "-U__CUDA_NO_HALF_OPERATORS__"
               "-U__CUDA_NO_HALF_CONVERSIONS__"
               "-U__CUDA_NO_HALF2_OPERATORS__"
@@ -146,7 +152,7 @@ let
           usesPython = true;
           flags = [
             "-O3"
-            "-std=c++17"
+            "-std=c++20"
             "-U__CUDA_NO_HALF_OPERATORS__"
             "-U__CUDA_NO_HALF_CONVERSIONS__"
             "--use_fast_math"
@@ -168,7 +174,7 @@ let
         };
         # The driver's library is on no build machine; the module looks for its soname. The
         # linker notes it only for the sake of a function that it has.
-        patch = ''
+        patch = asCpp20 + ''
           mkdir /build/driver
           echo 'void cuTensorMapEncodeTiled(void) {}' |
               gcc -shared -Wl,-soname,libcuda.so.1 -o /build/driver/libcuda.so -x c -
