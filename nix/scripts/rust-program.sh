@@ -23,6 +23,10 @@ directory = "/build/vendor"
 [target.x86_64-unknown-linux-gnu]
 rustflags = ["-C", "target-feature=+crt-static", "--remap-path-prefix", "/build=/"]
 EOF
+# Arguments are read once, and clap is what takes longest to optimize.
+if grep -q '^clap = ' Cargo.toml; then
+    printf '[profile.release.package.%s]\nopt-level = 0\n' clap_builder clap_lex >>.cargo/config.toml
+fi
 export CARGO_HOME=/build/scratch/cargo
 cargo build --release --offline --target x86_64-unknown-linux-gnu --features "${features:-}"
 mkdir -p "$out/$destination"
