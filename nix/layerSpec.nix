@@ -13,7 +13,7 @@
 {
   # `05-pak3`.
   name,
-  # [ { package, path, contains ? [ ] } ]
+  # [ { package, path, contains ? [ ] } ]; a tree that contains Debian packages is cut by them
   trees,
 }:
 runCommand "layer${name}.json"

@@ -139,13 +139,13 @@ pub(crate) fn learn_archives(ctx: &Ctx, selection: &Selection, known: &mut Known
         }
     }
     for layer in factory_resolve::layers(ctx)?.iter() {
-        let Some(root) = &layer.debian else { continue };
+        if layer.debian.is_none() {
+            continue;
+        }
         let file = locks.join(format!("debian/{}.toml", layer.name));
         if let Some(lock) = read::<DebianLock>(&file)? {
             for package in &lock.packages {
-                known
-                    .sizes
-                    .learn_archive(&format!("debian-{root}"), package.size);
+                known.sizes.learn_archive(&package.name, package.size);
             }
         }
     }

@@ -1,11 +1,11 @@
 //! What is in an image, for bills of materials: its locks, and the licences that its built
 //! packages state.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use comfy_image::layer::LayerSpec;
+use comfy_image::layer::{LayerSpec, PackageSize};
 use comfy_image::resolve;
 use serde::de::DeserializeOwned;
 
@@ -113,11 +113,20 @@ fn add_licences(
     spec: &LayerSpec,
     licences: &mut Licences,
 ) -> Result<()> {
+    let of_debian = |package: &&PackageSize| package.package.starts_with(DEBIAN);
+    let roots: BTreeSet<&Path> = (spec.packages.iter().filter(of_debian))
+        .map(|package| package.path.as_path())
+        .collect();
+    for root in &roots {
+        add_debian(&resolve(store_root, root).join("root"), licences)?;
+    }
     for package in &spec.packages {
         let root = resolve(store_root, &package.path).join("root");
-        if package.package.starts_with(DEBIAN) {
-            add_debian(&root, licences)?;
-        } else if let Some((name, version)) = package.package.split_once(' ')
+        // A Debian root is listed package by package, and each is the same tree.
+        if roots.contains(package.path.as_path()) {
+            continue;
+        }
+        if let Some((name, version)) = package.package.split_once(' ')
             && let Some(licence) = of_tree(&root)?
         {
             let key = (name.to_owned(), version.to_owned());

@@ -69,6 +69,7 @@ fn measure(
             package: "bench".to_owned(),
             path: tree.to_owned(),
             contains: Vec::new(),
+            only: Vec::new(),
         }],
         partition: Partition {
             max_blobs: NonZeroUsize::MIN,

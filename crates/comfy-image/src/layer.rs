@@ -1,11 +1,12 @@
 //! Logical layers: what is asked for, and what a spec says of one.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
+use crate::dpkg::NOBODY;
 use crate::error::Error;
 use crate::files::read_json;
 use crate::name::LayerName;
@@ -23,6 +24,10 @@ pub struct TreeRef {
     /// Name and version of each package in it, for a tree that holds several.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub contains: Vec<String>,
+    /// Names of the Debian packages whose files are meant, where the others of this root are in
+    /// other blobs; the empty name stands for what no package owns. None: the whole tree.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub only: Vec<String>,
 }
 
 /// Asks for a layer.
@@ -95,7 +100,29 @@ pub struct PackageSize {
 impl TreeRef {
     /// The package's name, without its version.
     pub fn name(&self) -> &str {
-        self.package.split(' ').next().unwrap_or_default()
+        name_of(&self.package)
+    }
+
+    /// Its packages may be in different blobs.
+    pub fn is_cut(&self) -> bool {
+        !self.contains.is_empty() && self.only.is_empty()
+    }
+
+    /// The files of one package of this root, under the package's own name; with the empty name,
+    /// of none of them, under the root's.
+    pub fn part(&self, package: &str) -> Self {
+        let mut contains = self.contains.iter();
+        let full = contains.find(|full| name_of(full) == package);
+        Self {
+            package: match (full, package) {
+                (_, NOBODY) => self.package.clone(),
+                (Some(full), _) => full.clone(),
+                (None, _) => package.to_owned(),
+            },
+            path: self.path.clone(),
+            contains: Vec::new(),
+            only: vec![package.to_owned()],
+        }
     }
 }
 
@@ -115,6 +142,57 @@ impl LayerSpec {
     }
 }
 
+/// Makes one tree of the parts of a root that are in one blob, and the whole one of all its
+/// parts. `whole` is what `all` was cut from.
+pub fn join<'a>(
+    whole: &[TreeRef],
+    all: &[TreeRef],
+    some: impl IntoIterator<Item = &'a TreeRef>,
+) -> Vec<TreeRef> {
+    let mut joined: Vec<TreeRef> = Vec::new();
+    for part in some {
+        let root = whole.iter().find(|root| root.path == part.path);
+        let Some(root) = root.filter(|root| root.is_cut() && !part.only.is_empty()) else {
+            joined.push(part.clone());
+            continue;
+        };
+        match joined.iter_mut().find(|tree| tree.path == part.path) {
+            Some(tree) => tree.only.extend_from_slice(&part.only),
+            None => joined.push(TreeRef {
+                only: part.only.clone(),
+                ..root.clone()
+            }),
+        }
+    }
+    for tree in joined.iter_mut().filter(|tree| !tree.only.is_empty()) {
+        tree.only.sort();
+        if all.iter().filter(|part| part.path == tree.path).count() == tree.only.len() {
+            tree.only.clear();
+        } else {
+            tree.contains
+                .retain(|full| tree.only.iter().any(|name| name == name_of(full)));
+        }
+    }
+    joined
+}
+
+/// The name before the version.
+fn name_of(package: &str) -> &str {
+    package.split(' ').next().unwrap_or_default()
+}
+
+/// Lists the files and symlinks of a tree, and the size of each content in bytes.
+///
+/// # Errors
+/// It is no tree, or cannot be read.
+pub fn files(tree: &TreeRef, store_root: Option<&Path>) -> Result<Vec<(String, u64)>, Error> {
+    let entries = crate::tree::read(tree, store_root)?.into_iter();
+    let files = entries.filter(|(_, entry)| entry.is_file());
+    Ok(files
+        .map(|(path, entry)| (crate::error::show(&path), entry.content_bytes()))
+        .collect())
+}
+
 /// Counts the packages that trees belong to.
 pub(crate) fn count_packages(trees: &[TreeRef]) -> u64 {
     let names: BTreeSet<&str> = trees.iter().map(|tree| tree.package.as_str()).collect();
@@ -123,8 +201,9 @@ pub(crate) fn count_packages(trees: &[TreeRef]) -> u64 {
 
 /// Refuses trees that are not named by a plain absolute path, or named twice.
 pub(crate) fn check_trees<'a>(trees: impl IntoIterator<Item = &'a TreeRef>) -> Result<(), Error> {
-    let mut seen = BTreeSet::new();
-    for TreeRef { package, path, .. } in trees {
+    let mut seen: BTreeMap<&Path, BTreeSet<&str>> = BTreeMap::new();
+    for tree in trees {
+        let TreeRef { package, path, .. } = tree;
         let is_plain = path.is_absolute()
             && path
                 .components()
@@ -141,7 +220,16 @@ pub(crate) fn check_trees<'a>(trees: impl IntoIterator<Item = &'a TreeRef>) -> R
                 format!("package `{package}`: not an absolute path without `..`: `{shown}`");
             return Err(Error::invalid("tree", reason));
         }
-        if !seen.insert(path) {
+        let is_first = !seen.contains_key(path.as_path());
+        let parts = seen.entry(path).or_default();
+        // A whole tree once, or parts of it each once.
+        let is_new = match tree.only.is_empty() {
+            true => is_first,
+            false => {
+                (is_first || !parts.is_empty()) && tree.only.iter().all(|name| parts.insert(name))
+            }
+        };
+        if !is_new {
             return Err(Error::invalid(
                 "tree",
                 format!("package `{package}`: listed twice: `{shown}`"),

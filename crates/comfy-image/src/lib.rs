@@ -6,6 +6,7 @@
 mod blob;
 mod canonical;
 mod compare;
+mod dpkg;
 mod files;
 mod merge;
 mod modes;

@@ -15,10 +15,12 @@ use crate::digest::Digest;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Partition {
-    /// The layer has no more blobs than this. A quarter of them is for groups.
+    /// The layer has no more blobs than this. A quarter of them is for groups of small packages,
+    /// an eighth for groups of large ones, rounded up and down.
     pub max_blobs: NonZeroUsize,
     /// A package of this size or more has a blob of its own, while there are enough: the
-    /// largest ones come first.
+    /// largest ones come first. Those for which there are none are grouped apart from small
+    /// packages, which are many and change more often.
     pub alone_from_bytes: u64,
 }
 
@@ -40,13 +42,22 @@ impl Partition {
             .map(|(name, n_bytes)| (Reverse(*n_bytes), *name))
             .collect();
         large.sort();
-        large.truncate(self.max_blobs.get() - n_groups);
-        let alone: BTreeSet<&str> = large.into_iter().map(|(_, name)| name).collect();
+        let n_large_groups = self.max_blobs.get() / 8;
+        let n_alone = self.max_blobs.get() - n_groups - n_large_groups;
+        let names: Vec<&str> = large.into_iter().map(|(_, name)| name).collect();
+        let (alone, rest) = names.split_at(n_alone.min(names.len()));
+        let alone: BTreeSet<&str> = alone.iter().copied().collect();
+        let in_large_groups: BTreeSet<&str> = match n_large_groups {
+            0 => BTreeSet::new(),
+            _ => rest.iter().copied().collect(),
+        };
 
-        // In the layer's order: large packages by name, then the groups.
+        // In the layer's order: large packages by name, then the groups of large ones, then the
+        // others.
         let place = |name| match alone.contains(name) {
             true => (0, name),
-            false => (1 + group(name, n_groups), ""),
+            false if in_large_groups.contains(name) => (1 + group(name, n_large_groups), ""),
+            false => (1 + n_large_groups + group(name, n_groups), ""),
         };
         let places: BTreeSet<(usize, &str)> =
             package_bytes.keys().map(|name| place(name)).collect();
@@ -91,6 +102,24 @@ mod tests {
         assert_eq!(partition(1).assign(&trees), [0; 6]);
         assert_eq!(partition(4).assign(&trees), [1, 0, 3, 1, 3, 2]);
         assert_eq!(partition(4).assign(&[]), [0; 0]);
+    }
+
+    #[test]
+    fn ok_large_ones_without_a_blob_are_apart_from_small_ones() {
+        let names: Vec<String> = (0..40).map(|number| format!("package-{number}")).collect();
+        // 20 of them are large.
+        let sizes = (0..40).map(|number| if number % 2 == 0 { 100 + number } else { 1 });
+        let trees: Vec<(&str, u64)> = names.iter().map(String::as_str).zip(sizes).collect();
+        let numbers = partition(16).assign(&trees);
+        let of = |is_large: bool| -> BTreeSet<usize> {
+            let all = trees.iter().zip(&numbers);
+            all.filter(|((_, size), _)| (*size >= 100) == is_large)
+                .map(|(_, number)| *number)
+                .collect()
+        };
+        assert!(of(true).is_disjoint(&of(false)), "{numbers:?}");
+        // Ten alone, two groups, and four groups of small ones.
+        assert_eq!((of(true).len(), of(false).len()), (12, 4));
     }
 
     #[test]

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::digest::Digest;
+use crate::dpkg::NOBODY;
 use crate::layer::{Blob, TreeRef};
 use crate::name::LayerName;
 
@@ -30,22 +31,34 @@ pub(crate) fn annotations(layer: &LayerName, blob: &Blob) -> BTreeMap<String, St
 /// Returns name and version of each package of some trees, in order, each once.
 pub fn packages(trees: &[TreeRef]) -> Vec<&str> {
     let mut seen = BTreeSet::new();
-    let names = trees
-        .iter()
-        .flat_map(|tree| std::iter::once(&tree.package).chain(&tree.contains));
+    let names = trees.iter().flat_map(|tree| {
+        // A part of a root without what is the root's own is not the root.
+        let has_own = tree.only.is_empty() || tree.only.iter().any(|name| name == NOBODY);
+        let own = has_own.then_some(&tree.package);
+        own.into_iter().chain(&tree.contains)
+    });
     names
         .map(String::as_str)
         .filter(|name| seen.insert(*name))
         .collect()
 }
 
-/// Returns a digest over the names of some trees in the store, wherever that is: it tells whether
-/// a blob that is not built yet will be made from the same ones.
+/// Returns a digest over the names of some trees in the store, wherever that is, and of the
+/// packages of those that are cut: it tells whether a blob that is not built yet will be made
+/// from the same ones.
 pub fn inputs(trees: &[TreeRef]) -> Digest {
-    let names: BTreeSet<_> = trees.iter().map(|tree| tree.path.file_name()).collect();
+    let names: BTreeSet<_> = trees
+        .iter()
+        .map(|tree| (tree.path.file_name(), &tree.only))
+        .collect();
     let mut text = Vec::new();
-    for name in names.into_iter().flatten() {
+    for (name, only) in names {
+        let Some(name) = name else { continue };
         text.extend_from_slice(name.as_encoded_bytes());
+        for package in only {
+            text.push(b' ');
+            text.extend_from_slice(package.as_bytes());
+        }
         text.push(b'\n');
     }
     Digest::of(&text)
@@ -60,6 +73,7 @@ mod tests {
             package: package.to_owned(),
             path: path.into(),
             contains: contains.iter().map(|name| (*name).to_owned()).collect(),
+            only: Vec::new(),
         }
     }
 

@@ -4,9 +4,10 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 
 use crate::blob::LayerPlan;
+use crate::dpkg::Owners;
 use crate::error::Error;
 use crate::layer::{
-    Blob, LayerRequest, LayerSpec, PackageSize, TreeRef, check_trees, count_packages,
+    self, Blob, LayerRequest, LayerSpec, PackageSize, TreeRef, check_trees, count_packages,
 };
 use crate::merge;
 use crate::parallel;
@@ -21,16 +22,11 @@ pub fn build_spec(
 ) -> Result<LayerSpec, Error> {
     check_trees(&request.trees)?;
     let contents = parallel::map(&request.trees, jobs, |_, tree| tree::read(tree, store_root))?;
-    let packages = package_sizes(request, &contents);
-    let assignment = assign(request, &packages);
-    let plan = LayerPlan::new(
-        &request.name,
-        &request.trees,
-        contents,
-        &assignment,
-        store_root,
-    )?;
-    let blobs = hash_blobs(request, &plan, &assignment, jobs)?;
+    let (trees, contents) = cut(&request.trees, contents, store_root)?;
+    let packages = package_sizes(&trees, &contents);
+    let assignment = assign(request, &trees, &packages);
+    let plan = LayerPlan::new(&request.name, &trees, contents, &assignment, store_root)?;
+    let blobs = hash_blobs(&request.trees, &trees, &plan, &assignment, jobs)?;
     Ok(LayerSpec {
         schema_version: SchemaVersion,
         name: request.name.clone(),
@@ -42,9 +38,33 @@ pub fn build_spec(
     })
 }
 
-fn package_sizes(request: &LayerRequest, contents: &[Entries]) -> Vec<PackageSize> {
-    request
-        .trees
+/// Cuts roots of several Debian packages into a tree for each of them.
+fn cut(
+    trees: &[TreeRef],
+    contents: Vec<Entries>,
+    store_root: Option<&Path>,
+) -> Result<(Vec<TreeRef>, Vec<Entries>), Error> {
+    let (mut cut_trees, mut cut_contents) = (Vec::new(), Vec::new());
+    for (tree, entries) in trees.iter().zip(contents) {
+        let owners = match tree.is_cut() {
+            true => Owners::read(&tree::root_of(tree, store_root))?,
+            false => None,
+        };
+        let Some(owners) = owners else {
+            cut_trees.push(tree.clone());
+            cut_contents.push(entries);
+            continue;
+        };
+        for (package, entries) in owners.cut(&entries) {
+            cut_trees.push(tree.part(package));
+            cut_contents.push(entries);
+        }
+    }
+    Ok((cut_trees, cut_contents))
+}
+
+fn package_sizes(trees: &[TreeRef], contents: &[Entries]) -> Vec<PackageSize> {
+    trees
         .iter()
         .zip(contents)
         .map(|(tree, entries)| PackageSize {
@@ -61,8 +81,8 @@ fn package_sizes(request: &LayerRequest, contents: &[Entries]) -> Vec<PackageSiz
 }
 
 /// Gives the number of its blob to each tree.
-fn assign(request: &LayerRequest, packages: &[PackageSize]) -> Vec<usize> {
-    let names = request.trees.iter().map(TreeRef::name);
+fn assign(request: &LayerRequest, trees: &[TreeRef], packages: &[PackageSize]) -> Vec<usize> {
+    let names = trees.iter().map(TreeRef::name);
     let sizes: Vec<(&str, u64)> = names
         .zip(packages.iter().map(|package| package.tar_bytes))
         .collect();
@@ -70,7 +90,8 @@ fn assign(request: &LayerRequest, packages: &[PackageSize]) -> Vec<usize> {
 }
 
 fn hash_blobs(
-    request: &LayerRequest,
+    whole: &[TreeRef],
+    trees: &[TreeRef],
     plan: &LayerPlan,
     assignment: &[usize],
     jobs: NonZeroUsize,
@@ -81,16 +102,16 @@ fn hash_blobs(
     parallel::map(&numbers, jobs, |_, number| {
         let (diff_id, size_bytes) = plan.hash_blob(*number)?;
         let blob = &plan.blobs()[*number];
-        let trees = request.trees.iter().zip(assignment);
+        let of_blob = trees.iter().zip(assignment);
+        let of_blob = of_blob
+            .filter(|(_, of)| *of == number)
+            .map(|(tree, _)| tree);
         Ok(Blob {
             diff_id,
             size_bytes,
             n_files: blob.n_files,
             content_bytes: blob.content_bytes,
-            trees: trees
-                .filter(|(_, of)| *of == number)
-                .map(|(tree, _)| tree.clone())
-                .collect(),
+            trees: layer::join(whole, trees, of_blob),
         })
     })
 }

@@ -7,6 +7,7 @@ use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
+use crate::dpkg::Owners;
 use crate::error::{Error, show};
 use crate::files::{At as _, resolve};
 use crate::layer::TreeRef;
@@ -122,7 +123,13 @@ pub(crate) fn names(tree: &TreeRef, store_root: Option<&Path>) -> Result<Names, 
     let mut names = Names::new();
     walk(tree, &root, &mut names)?;
     apply_modes(tree, &base.join("modes"), &mut names)?;
-    Ok(names)
+    if tree.only.is_empty() {
+        return Ok(names);
+    }
+    match Owners::read(&root)? {
+        Some(owners) => Ok(owners.keep(&names, &tree.only)),
+        None => not_a_tree("it has no lists of dpkg, by which it could be cut"),
+    }
 }
 
 /// Looks at the member that a name stands for, below the root of its tree.

@@ -303,6 +303,7 @@ mod tests {
             package: package.to_owned(),
             path: path.into(),
             contains: Vec::new(),
+            only: Vec::new(),
         };
         let with = |path: &str| Blob {
             trees: vec![tree("a 1", "/s/a"), tree("b 1", path)],

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 
-use comfy_image::layer::{LayerRequest, LayerSpec, TreeRef};
+use comfy_image::layer::{LayerRequest, LayerSpec, TreeRef, join};
 use comfy_image::record;
 
 use crate::view::{Blob, owned};
@@ -28,8 +28,9 @@ fn unpacked(archive_bytes: u64) -> [u64; 2] {
 /// What is known of the sizes of package trees.
 #[derive(Debug, Clone, Default)]
 pub struct Sizes {
-    /// Bytes in a tar, by the tree's name in the store: exact.
-    trees: BTreeMap<OsString, u64>,
+    /// Bytes in a tar, by the tree's name in the store and the package's, as a Debian root is one
+    /// tree: exact.
+    trees: BTreeMap<(OsString, String), u64>,
     /// The same of another version, by layer, package, and which of the package's trees it is.
     packages: BTreeMap<(String, String, usize), u64>,
     /// What the files take that a package is unpacked from, and their byte code: a guess.
@@ -63,13 +64,13 @@ impl Sizes {
             let key = (spec.name.to_string(), name.to_owned(), which);
             self.packages.insert(key, n_bytes);
             if let Some(tree) = package.path.file_name() {
-                self.trees.insert(tree.to_owned(), n_bytes);
+                let key = (tree.to_owned(), name.to_owned());
+                self.trees.insert(key, n_bytes);
             }
         }
     }
 
-    /// Learns the size of a wheel or a deb that is unpacked for a package; for a Debian root,
-    /// of each of its debs.
+    /// Learns the size of a wheel or a deb that is unpacked for a package.
     pub fn learn_archive(&mut self, package: &str, n_bytes: u64) {
         let known = self.archives.entry(package.to_owned()).or_default();
         for (sum, more) in known.iter_mut().zip(unpacked(n_bytes)) {
@@ -107,7 +108,9 @@ impl Sizes {
 
     fn guess(&self, layer: &str, tree: &TreeRef, which: usize, alone_from_bytes: u64) -> Guess {
         let name = tree.name().to_owned();
-        let exact = tree.path.file_name().and_then(|tree| self.trees.get(tree));
+        let key = |tree: &std::ffi::OsStr| (tree.to_owned(), name.clone());
+        let exact = tree.path.file_name();
+        let exact = exact.and_then(|tree| self.trees.get(&key(tree)));
         let of_version = || self.packages.get(&(layer.to_owned(), name.clone(), which));
         if let Some(n_bytes) = exact.or_else(of_version) {
             return Guess {
@@ -132,7 +135,8 @@ impl Sizes {
 
     /// What a blob of these packages took.
     fn group(&self, layer: &str, trees: &[TreeRef]) -> Option<u64> {
-        let names = trees.iter().map(|tree| tree.name().to_owned()).collect();
+        let names = record::packages(trees).into_iter();
+        let names = names.map(|package| name_of(package).to_owned()).collect();
         self.groups.get(&(layer.to_owned(), names)).copied()
     }
 }
@@ -159,27 +163,47 @@ impl<'n> Seen<'n> {
 pub fn forecast(request: &LayerRequest, sizes: &Sizes) -> Vec<Blob> {
     let layer = request.name.to_string();
     let alone_from_bytes = request.partition.alone_from_bytes;
+    let trees = parts(&request.trees);
     let mut seen = Seen::default();
-    let guesses = request.trees.iter().map(|tree| {
+    let guesses = trees.iter().map(|tree| {
         let which = seen.next(tree.name());
         sizes.guess(&layer, tree, which, alone_from_bytes)
     });
     let guesses: Vec<Guess> = guesses.collect();
-    let weighed = request.trees.iter().zip(&guesses);
+    let weighed = trees.iter().zip(&guesses);
     let weighed: Vec<(&str, u64)> = weighed
         .map(|(tree, guess)| (tree.name(), guess.n_bytes))
         .collect();
     let numbers = request.partition.assign(&weighed);
     let mut blobs: BTreeMap<usize, Vec<(&TreeRef, Guess)>> = BTreeMap::new();
-    for ((tree, number), guess) in request.trees.iter().zip(numbers).zip(guesses) {
+    for ((tree, number), guess) in trees.iter().zip(numbers).zip(guesses) {
         blobs.entry(number).or_default().push((tree, guess));
     }
-    let blobs = blobs.into_values();
-    blobs.map(|members| blob(&layer, &members, sizes)).collect()
+    let blobs = blobs.into_values().map(|members| {
+        let of_blob = members.iter().map(|(tree, _)| *tree);
+        let joined = join(&request.trees, &trees, of_blob);
+        blob(&layer, joined, &members, sizes)
+    });
+    blobs.collect()
 }
 
-fn blob(layer: &str, members: &[(&TreeRef, Guess)], sizes: &Sizes) -> Blob {
-    let trees: Vec<TreeRef> = members.iter().map(|(tree, _)| (*tree).clone()).collect();
+/// The trees, and of a Debian root those that it is cut into: one for each package, and one for
+/// what none has.
+fn parts(trees: &[TreeRef]) -> Vec<TreeRef> {
+    let mut parts = Vec::new();
+    for tree in trees {
+        if tree.is_cut() {
+            parts.push(tree.part(""));
+            let contained = tree.contains.iter();
+            parts.extend(contained.map(|package| tree.part(name_of(package))));
+        } else {
+            parts.push(tree.clone());
+        }
+    }
+    parts
+}
+
+fn blob(layer: &str, trees: Vec<TreeRef>, members: &[(&TreeRef, Guess)], sizes: &Sizes) -> Blob {
     let sum: u64 = members.iter().map(|(_, guess)| guess.n_bytes).sum();
     let is_rough = members.iter().any(|(_, guess)| guess.is_rough);
     let before = sizes.group(layer, &trees).filter(|_| is_rough);
@@ -298,6 +322,31 @@ mod tests {
             show(&after),
             ["torch 2 Some(4000)", "a 1, b 1, c 1 Some(800)"]
         );
+    }
+
+    #[test]
+    fn ok_debian_roots_are_cut_by_their_packages() {
+        let mut wanted = request(&[("debian-base", "base-2")]);
+        wanted.trees[0].contains = ["gcc 14", "libc6 2.42", "new 1"].map(str::to_owned).into();
+        let mut sizes = Sizes::default();
+        let one_tree = [
+            ("debian-base", "base-1", 10),
+            ("gcc 14", "base-1", 5000),
+            ("libc6 2.41", "base-1", 500),
+        ];
+        sizes.learn(&spec(&one_tree));
+        sizes.learn_archive("new", 100);
+        let blobs = forecast(&wanted, &sizes);
+        assert_eq!(
+            show(&blobs),
+            [
+                "gcc 14 Some(6536)",
+                "debian-base, libc6 2.42, new 1 Some(2406)"
+            ]
+        );
+        assert_eq!(blobs[0].trees[0].only, ["gcc"]);
+        assert_eq!(blobs[1].trees[0].only, ["", "libc6", "new"]);
+        assert_ne!(blobs[0].inputs, blobs[1].inputs);
     }
 
     #[test]

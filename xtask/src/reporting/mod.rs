@@ -12,6 +12,7 @@ use crate::changes;
 use crate::comparison::compare;
 use crate::ctx::Ctx;
 use crate::document::Diff;
+use crate::exit::from_image;
 use crate::known::Known;
 use crate::operand::Operand;
 use crate::verified;
@@ -117,7 +118,7 @@ fn layer_of_trees(name: &str, blobs: &[&Blob], store_root: Option<&Path>) -> Res
     let trees = trees.map(|tree| {
         Ok(Tree {
             package: tree.package.clone(),
-            files: files_of(&resolve(store_root, &tree.path).join("root"))?,
+            files: comfy_image::layer::files(tree, store_root).map_err(from_image)?,
         })
     });
     let size_bytes = blobs
@@ -138,22 +139,6 @@ fn layer_of_blobs(name: &str, blobs: &[&Blob]) -> Layer {
         Part::of_blob(packages, blob.stored_bytes.or(blob.tar_bytes).unwrap_or(0))
     });
     Layer::of_blobs(name, parts.collect())
-}
-
-/// Each file and symlink of a tree, with the bytes of its content.
-fn files_of(root: &Path) -> Result<Vec<(String, u64)>> {
-    let mut files = Vec::new();
-    for entry in walkdir::WalkDir::new(root) {
-        let entry = entry?;
-        let size_bytes = match entry.file_type() {
-            kind if kind.is_dir() => continue,
-            kind if kind.is_file() => entry.metadata()?.len(),
-            _ => 0,
-        };
-        let path = entry.path().strip_prefix(root).unwrap_or(entry.path());
-        files.push((path.to_string_lossy().into_owned(), size_bytes));
-    }
-    Ok(files)
 }
 
 /// The build that made this very image, else the last one of its variant and layer.

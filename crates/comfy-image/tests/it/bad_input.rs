@@ -77,6 +77,7 @@ fn err_not_a_tree() {
         package: "gone".to_owned(),
         path: store.path().join("gone"),
         contains: Vec::new(),
+        only: Vec::new(),
     }];
     let error = build_spec(&missing, NonZeroUsize::MIN, None).unwrap_err();
     assert_eq!(error.exit_code(), 3);
@@ -94,6 +95,7 @@ fn err_tree_paths() {
             package: "p".to_owned(),
             path: path.into(),
             contains: Vec::new(),
+            only: Vec::new(),
         }];
         let error = build_spec(&bad, NonZeroUsize::MIN, None).unwrap_err();
         assert!(matches!(error, Error::Invalid { .. }), "{error}");

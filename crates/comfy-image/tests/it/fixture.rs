@@ -141,6 +141,7 @@ impl Tree {
             package: self.package.clone(),
             path: self.path.clone(),
             contains: Vec::new(),
+            only: Vec::new(),
         }
     }
 }

@@ -11,6 +11,7 @@ mod layout;
 mod merging;
 mod overlaps;
 mod properties;
+mod roots;
 mod stability;
 mod tampering;
 mod tar_format;

@@ -86,7 +86,7 @@ fn alone(packages: &Packages, max_blobs: usize) -> BTreeSet<String> {
         .map(|(name, (blocks, _))| (Reverse(*blocks), name))
         .collect();
     large.sort();
-    let n_alone = max_blobs - max_blobs.div_ceil(4);
+    let n_alone = max_blobs - max_blobs.div_ceil(4) - max_blobs / 8;
     let names = large
         .into_iter()
         .take(n_alone)

@@ -103,6 +103,7 @@ pub(super) fn write_packages(
             package: format!("{name} 1.0"),
             path: tree,
             contains: Vec::new(),
+            only: Vec::new(),
         });
     }
     let mut request: LayerRequest = serde_json::from_str(synthetic::LAYER_REQUEST)?;
