@@ -13,7 +13,6 @@ use std::path::Path;
 
 use crate::error::Error;
 use crate::files::At as _;
-use crate::tree::{Entry, Kind, Name, NameKind};
 
 /// Stands for what no package owns: dpkg's status, caches, links of alternatives.
 pub(crate) const NOBODY: &str = "";
@@ -24,18 +23,6 @@ const INFO: &str = "var/lib/dpkg/info";
 /// Knows whether it is a directory.
 pub(crate) trait Member {
     fn is_directory(&self) -> bool;
-}
-
-impl Member for Entry {
-    fn is_directory(&self) -> bool {
-        self.kind == Kind::Directory
-    }
-}
-
-impl Member for Name {
-    fn is_directory(&self) -> bool {
-        self.kind == NameKind::Directory
-    }
 }
 
 /// Maps each file that a package lists to the package's name.

@@ -181,18 +181,6 @@ fn name_of(package: &str) -> &str {
     package.split(' ').next().unwrap_or_default()
 }
 
-/// Lists the files and symlinks of a tree, and the size of each content in bytes.
-///
-/// # Errors
-/// It is no tree, or cannot be read.
-pub fn files(tree: &TreeRef, store_root: Option<&Path>) -> Result<Vec<(String, u64)>, Error> {
-    let entries = crate::tree::read(tree, store_root)?.into_iter();
-    let files = entries.filter(|(_, entry)| entry.is_file());
-    Ok(files
-        .map(|(path, entry)| (crate::error::show(&path), entry.content_bytes()))
-        .collect())
-}
-
 /// Counts the packages that trees belong to.
 pub(crate) fn count_packages(trees: &[TreeRef]) -> u64 {
     let names: BTreeSet<&str> = trees.iter().map(|tree| tree.package.as_str()).collect();

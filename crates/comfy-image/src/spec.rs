@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::blob::LayerPlan;
 use crate::dpkg::Owners;
-use crate::error::Error;
+use crate::error::{Error, show};
 use crate::layer::{
     self, Blob, LayerRequest, LayerSpec, PackageSize, TreeRef, check_trees, count_packages,
 };
@@ -36,6 +36,18 @@ pub fn build_spec(
         blobs,
         packages,
     })
+}
+
+/// Lists the files and symlinks of a tree, and the size of each content in bytes.
+///
+/// # Errors
+/// It is no tree, or cannot be read.
+pub fn files(tree: &TreeRef, store_root: Option<&Path>) -> Result<Vec<(String, u64)>, Error> {
+    let entries = tree::read(tree, store_root)?.into_iter();
+    let files = entries.filter(|(_, entry)| entry.is_file());
+    Ok(files
+        .map(|(path, entry)| (show(&path), entry.content_bytes()))
+        .collect())
 }
 
 /// Cuts roots of several Debian packages into a tree for each of them.

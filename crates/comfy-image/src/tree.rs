@@ -7,7 +7,7 @@ use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use crate::dpkg::Owners;
+use crate::dpkg::{Member, Owners};
 use crate::error::{Error, show};
 use crate::files::{At as _, resolve};
 use crate::layer::TreeRef;
@@ -72,6 +72,18 @@ impl Entry {
     /// Counts in the number of files: everything but directories.
     pub(crate) fn is_file(&self) -> bool {
         self.kind != Kind::Directory
+    }
+}
+
+impl Member for Entry {
+    fn is_directory(&self) -> bool {
+        self.kind == Kind::Directory
+    }
+}
+
+impl Member for Name {
+    fn is_directory(&self) -> bool {
+        self.kind == NameKind::Directory
     }
 }
 

@@ -118,7 +118,7 @@ fn layer_of_trees(name: &str, blobs: &[&Blob], store_root: Option<&Path>) -> Res
     let trees = trees.map(|tree| {
         Ok(Tree {
             package: tree.package.clone(),
-            files: comfy_image::layer::files(tree, store_root).map_err(from_image)?,
+            files: comfy_image::spec::files(tree, store_root).map_err(from_image)?,
         })
     });
     let size_bytes = blobs
