@@ -160,5 +160,5 @@ fn err_no_lists_to_cut_by() {
     insta::assert_snapshot!(store.filter(&error.to_string()), @"package `debian-base`: `[STORE]/debian-base` is not a package tree: it has no lists of dpkg, by which it could be cut");
     cut.trees = vec![cut.trees[0].clone(), cut.trees[0].clone()];
     let error = build_spec(&cut, NonZeroUsize::MIN, None).unwrap_err();
-    insta::assert_snapshot!(store.filter(&error.to_string()), @"bad tree: package `debian-base`: listed twice: `[STORE]/debian-base`");
+    insta::assert_snapshot!(store.filter(&error.to_string()), @"invalid tree: package `debian-base`: listed twice: `[STORE]/debian-base`");
 }
