@@ -4,7 +4,7 @@
 //! A root is one tree of several hundred packages. By these lists it is cut as the trees of
 //! other packages are, so that a new libc does not move the compiler.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::fs;
 use std::io;
@@ -40,15 +40,16 @@ impl Owners {
             items => items.at("list", &directory)?,
         };
         // Sorted: of two packages with the same file, the first by name has it.
-        let mut lists = BTreeMap::new();
+        let mut lists = BTreeSet::new();
         for item in items {
             let path = item.at("list", &directory)?.path();
             if path.extension() == Some(OsStr::new("list")) {
-                lists.insert(package_of(&path), path);
+                lists.insert(path);
             }
         }
         let mut by_path = BTreeMap::new();
-        for (package, path) in lists {
+        for path in lists {
+            let package = package_of(&path);
             let text = fs::read(&path).at("read", &path)?;
             let lines = text.split(|byte| *byte == b'\n');
             for line in lines.filter_map(|line| line.strip_prefix(b"/")) {
@@ -88,30 +89,26 @@ impl Owners {
         members: &BTreeMap<Vec<u8>, T>,
     ) -> BTreeMap<&str, BTreeMap<Vec<u8>, T>> {
         let mut parts: BTreeMap<&str, BTreeMap<Vec<u8>, T>> = BTreeMap::new();
-        let mut with_files: BTreeMap<&[u8], ()> = BTreeMap::new();
-        let files = members.iter().filter(|(_, member)| !member.is_directory());
-        for (path, member) in files {
-            let part = parts.entry(self.of(path)).or_default();
+        let mut put = |package, path: &Vec<u8>, member: &T| {
+            let part = parts.entry(package).or_default();
             part.insert(path.clone(), member.clone());
             for above in parents(path) {
-                with_files.insert(above, ());
                 if let Some(directory) = members.get(above) {
                     part.entry(above.to_vec())
                         .or_insert_with(|| directory.clone());
                 }
             }
+        };
+        let is_directory = |entry: &(&Vec<u8>, &T)| entry.1.is_directory();
+        let (directories, files): (Vec<_>, Vec<_>) = members.iter().partition(is_directory);
+        let with_files: BTreeSet<&[u8]> =
+            files.iter().flat_map(|(path, _)| parents(path)).collect();
+        for (path, member) in files {
+            put(self.of(path), path, member);
         }
-        let empty = members.iter().filter(|(path, member)| {
-            member.is_directory() && !with_files.contains_key(path.as_slice())
-        });
-        for (path, member) in empty {
-            let part = parts.entry(NOBODY).or_default();
-            part.insert(path.clone(), member.clone());
-            for above in parents(path) {
-                if let Some(directory) = members.get(above) {
-                    part.entry(above.to_vec())
-                        .or_insert_with(|| directory.clone());
-                }
+        for (path, member) in directories {
+            if !with_files.contains(path.as_slice()) {
+                put(NOBODY, path, member);
             }
         }
         parts

@@ -177,7 +177,7 @@ pub fn join<'a>(
 }
 
 /// The name before the version.
-fn name_of(package: &str) -> &str {
+pub fn name_of(package: &str) -> &str {
     package.split(' ').next().unwrap_or_default()
 }
 

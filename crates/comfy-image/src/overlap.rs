@@ -107,15 +107,24 @@ impl Below {
         jobs: NonZeroUsize,
         store_root: Option<&Path>,
     ) -> Result<BTreeMap<Vec<u8>, Member>, Error> {
-        let trees: Vec<&TreeRef> = layer.blobs.iter().flat_map(|blob| &blob.trees).collect();
+        // A root that is cut is in the layer with all of its parts: it is listed once, and whole.
+        let mut trees: Vec<TreeRef> = Vec::new();
+        for tree in layer.blobs.iter().flat_map(|blob| &blob.trees) {
+            let is_part = !tree.only.is_empty();
+            if !(is_part && trees.iter().any(|other| other.path == tree.path)) {
+                trees.push(TreeRef {
+                    only: Vec::new(),
+                    ..tree.clone()
+                });
+            }
+        }
         let contents: Vec<Names> =
             parallel::map(&trees, jobs, |_, tree| tree::names(tree, store_root))?;
         let mut own: BTreeMap<Vec<u8>, Member> = BTreeMap::new();
         for (tree, names) in trees.into_iter().zip(contents) {
             let number = self.trees.len();
-            let root = tree::root_of(tree, store_root);
-            self.trees
-                .push((tree.clone(), layer.name.to_string(), root));
+            let root = tree::root_of(&tree, store_root);
+            self.trees.push((tree, layer.name.to_string(), root));
             for (path, name) in names {
                 let member = Member { name, tree: number };
                 match own.entry(path) {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 
-use comfy_image::layer::{LayerRequest, LayerSpec, TreeRef, join};
+use comfy_image::layer::{LayerRequest, LayerSpec, TreeRef, join, name_of};
 use comfy_image::record;
 
 use crate::view::{Blob, owned};
@@ -139,11 +139,6 @@ impl Sizes {
         let names = names.map(|package| name_of(package).to_owned()).collect();
         self.groups.get(&(layer.to_owned(), names)).copied()
     }
-}
-
-/// The name before the version.
-fn name_of(package: &str) -> &str {
-    package.split(' ').next().unwrap_or_default()
 }
 
 /// Numbers the trees of each package.
