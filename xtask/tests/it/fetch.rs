@@ -8,7 +8,8 @@ use factory_base::error::{Explain as _, Kind, hints_of, kind_of};
 use factory_base::process;
 use factory_model::lock::Sha256;
 use factory_nix::{
-    BuildOptions, Graph, Nix, ensure_sources, fetch_and_build, fetch_sources, missing_sources,
+    BuildOptions, BuildReport, FetchReport, Graph, Nix, ensure_sources, fetch_and_build,
+    fetch_sources, missing_sources,
 };
 use xshell::{Shell, cmd};
 
@@ -117,6 +118,27 @@ fn quick_and_slow(nix: &Nix, server: &Server, builder: &str) -> (Vec<String>, Gr
     (targets, graph)
 }
 
+/// Fetches and builds whatever the store lacks.
+fn build_all(
+    sandbox: &Sandbox,
+    nix: &Nix,
+    targets: &[String],
+    graph: &Graph,
+) -> anyhow::Result<Result<(FetchReport, BuildReport), factory_nix::Error>> {
+    let needed = graph.missing(nix, targets).unwrap();
+    let missing = graph
+        .missing_sources(&sandbox.ctx, nix, (&needed, targets))
+        .unwrap();
+    let options = BuildOptions::default();
+    fetch_and_build(
+        &sandbox.ctx,
+        nix,
+        targets,
+        (graph, &needed, missing),
+        &options,
+    )
+}
+
 /// The server gives `slow` once it finds the first build in the store.
 #[test]
 fn ok_builds_while_a_slow_source_comes() {
@@ -142,20 +164,9 @@ fn ok_builds_while_a_slow_source_comes() {
     let (_, node) = graph.iter().find(|(_, node)| node.name == "first").unwrap();
     *first.lock().unwrap() = nix.physical(&node.out_paths[0]);
 
-    let needed = graph.missing(&nix, &targets).unwrap();
-    let missing = graph
-        .missing_sources(&sandbox.ctx, &nix, (&needed, &targets))
+    let (fetched, built) = build_all(&sandbox, &nix, &targets, &graph)
+        .unwrap()
         .unwrap();
-    let options = BuildOptions::default();
-    let (fetched, built) = fetch_and_build(
-        &sandbox.ctx,
-        &nix,
-        &targets,
-        (&graph, &needed, missing),
-        &options,
-    )
-    .unwrap()
-    .unwrap();
     assert_eq!(fetched.n_fetched, 2);
     let names: Vec<&str> = built.built.iter().map(|one| &*one.name).collect();
     assert_eq!(names, ["first", "second"]);
@@ -176,20 +187,8 @@ fn err_an_early_build_fails() {
         path => Reply::ok(path.trim_start_matches('/')),
     });
     let (targets, graph) = quick_and_slow(&nix, &server, "echo out of luck >&2; exit 1");
-    let needed = graph.missing(&nix, &targets).unwrap();
-    let missing = graph
-        .missing_sources(&sandbox.ctx, &nix, (&needed, &targets))
-        .unwrap();
-    let options = BuildOptions::default();
     let start = Instant::now();
-    let error = fetch_and_build(
-        &sandbox.ctx,
-        &nix,
-        &targets,
-        (&graph, &needed, missing),
-        &options,
-    )
-    .unwrap_err();
+    let error = build_all(&sandbox, &nix, &targets, &graph).unwrap_err();
     assert_eq!(kind_of(&error), Kind::NotRight);
     // A server that drips is given up after longer than that.
     assert!(start.elapsed() < Duration::from_secs(55));
@@ -210,19 +209,7 @@ fn err_a_source_is_gone_while_another_is_built() {
         Reply::ok(request.path.trim_start_matches('/'))
     });
     let (targets, graph) = quick_and_slow(&nix, &server, "while :; do :; done");
-    let needed = graph.missing(&nix, &targets).unwrap();
-    let missing = graph
-        .missing_sources(&sandbox.ctx, &nix, (&needed, &targets))
-        .unwrap();
-    let options = BuildOptions::default();
-    let error = fetch_and_build(
-        &sandbox.ctx,
-        &nix,
-        &targets,
-        (&graph, &needed, missing),
-        &options,
-    )
-    .unwrap_err();
+    let error = build_all(&sandbox, &nix, &targets, &graph).unwrap_err();
     assert_eq!(kind_of(&error), Kind::Environment);
     let text = error.to_string();
     assert!(text.starts_with("cannot fetch `slow`"), "{text}");
