@@ -159,6 +159,11 @@ fn build_early(
         if has_ended.load(Ordering::SeqCst) {
             break;
         }
+        // It is about to start. Another one beside it would only wait for what that builds, for
+        // which nix looks every five seconds.
+        if waits.lacking.is_empty() {
+            continue;
+        }
         let ready = waits.take_ready();
         if !ready.is_empty() {
             report.built.extend(build(&ready)?.built);
@@ -435,6 +440,15 @@ mod tests {
         assert!(is_ok);
         assert_eq!(asked, ["/s/tool.drv", "/s/a.drv"]);
         assert_eq!(waves(true, false), (true, Vec::new()));
+        let (sender, arrivals) = mpsc::channel();
+        for name in ["tar", "a.whl", "b.whl", "b.whl"] {
+            sender.send(vec![format!("/s/{name}")]).unwrap();
+        }
+        drop(sender);
+        let report = build_early(waits(), &arrivals, &AtomicBool::new(false), &|drv_paths| {
+            panic!("{drv_paths:?} is what the last build is about to do")
+        });
+        assert!(report.unwrap().built.is_empty());
         assert_eq!(waves(false, true), (false, vec!["/s/tool.drv".to_owned()]));
     }
 }
