@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use anyhow::Result;
 use serde::Deserialize;
@@ -330,7 +330,17 @@ impl UvSettings {
 }
 
 /// What pip is configured to use, else its built-in default: no index is named in this program.
+/// pip takes a third of a second to say so: it is asked once.
 fn pip_index() -> Result<String> {
+    static KNOWN: OnceLock<String> = OnceLock::new();
+    if let Some(url) = KNOWN.get() {
+        return Ok(url.clone());
+    }
+    let url = ask_pip()?;
+    Ok(KNOWN.get_or_init(|| url).clone())
+}
+
+fn ask_pip() -> Result<String> {
     const DEFAULT: &str = "from pip._internal.models.index import PyPI; print(PyPI.simple_url)";
     let shell = Shell::new()?;
     let configured = process::capture(cmd!(shell, "python3 -m pip config get global.index-url"));
