@@ -4,7 +4,9 @@
 //! own is taken where the store has it, else one from where uv finds or installs them, else
 //! CPython is built once from the pinned tarball into the cache.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use anyhow::Result;
@@ -22,8 +24,52 @@ use factory_base::process;
 use factory_fetch::Job;
 use factory_model::lock::Tarball;
 
-/// Finds or makes an interpreter with this ABI; `store` is where Nix keeps store paths.
-pub(super) fn provide(ctx: &dyn Context, uv: &Uv, store: &Path, abi: Abi) -> Result<PathBuf> {
+/// The interpreters of one run: each is looked for and made once, by whoever asks first, and the
+/// others wait for it.
+#[derive(Debug, Default)]
+pub(super) struct Interpreters {
+    /// With this ABI, or any with the GIL in place of it.
+    known: Mutex<BTreeMap<(String, bool), PathBuf>>,
+}
+
+impl Interpreters {
+    /// Finds or makes an interpreter with this ABI; `store` is where Nix keeps store paths.
+    ///
+    /// # Errors
+    /// None is there, and none can be made.
+    pub fn provide(&self, ctx: &dyn Context, uv: &Uv, store: &Path, abi: Abi) -> Result<PathBuf> {
+        self.once((abi, false), || provide(ctx, uv, store, abi))
+    }
+
+    /// An interpreter that has the GIL, for uv to ask for another version's files: any there is
+    /// will do, as only tags count, which follow from the version.
+    ///
+    /// # Errors
+    /// None is there, and none can be made.
+    pub fn with_gil(&self, ctx: &dyn Context, uv: &Uv, store: &Path, abi: Abi) -> Result<PathBuf> {
+        self.once((abi, true), || match uv.find_python("cpython@3+gil") {
+            Some(found) => Ok(found),
+            None => provide(ctx, uv, store, abi),
+        })
+    }
+
+    fn once(
+        &self,
+        (abi, is_any): (Abi, bool),
+        find: impl FnOnce() -> Result<PathBuf>,
+    ) -> Result<PathBuf> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (abi.to_string(), is_any);
+        if let Some(found) = known.get(&key) {
+            return Ok(found.clone());
+        }
+        let found = find()?;
+        known.insert(key, found.clone());
+        Ok(found)
+    }
+}
+
+fn provide(ctx: &dyn Context, uv: &Uv, store: &Path, abi: Abi) -> Result<PathBuf> {
     let tarball = sources::read(ctx)?
         .tarball
         .remove("cpython")
@@ -65,15 +111,6 @@ pub(super) fn provide(ctx: &dyn Context, uv: &Uv, store: &Path, abi: Abi) -> Res
             build(ctx, &tarball, abi, &directory)?;
             Ok(program)
         }
-    }
-}
-
-/// An interpreter that has the GIL, for uv to ask for another version's files: any there is
-/// will do, as only tags count, which follow from the version.
-pub(super) fn with_gil(ctx: &dyn Context, uv: &Uv, store: &Path, abi: Abi) -> Result<PathBuf> {
-    match uv.find_python("cpython@3+gil") {
-        Some(found) => Ok(found),
-        None => provide(ctx, uv, store, abi),
     }
 }
 
@@ -134,4 +171,40 @@ fn build(ctx: &dyn Context, tarball: &Tarball, abi: Abi, directory: &Path) -> Re
         ),
     );
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    #[test]
+    fn ok_made_once_for_all_who_ask() {
+        let abi: Abi = "cp314t".parse().unwrap();
+        let (interpreters, n_made) = (Interpreters::default(), AtomicUsize::new(0));
+        let ask = |is_any| {
+            interpreters.once((abi, is_any), || {
+                std::thread::sleep(std::time::Duration::from_millis(20));
+                let number = n_made.fetch_add(1, Ordering::SeqCst);
+                Ok(PathBuf::from(format!("python{number}")))
+            })
+        };
+        std::thread::scope(|scope| {
+            let threads = [(); 4].map(|()| scope.spawn(|| ask(false).unwrap()));
+            for thread in threads {
+                assert_eq!(thread.join().unwrap(), Path::new("python0"));
+            }
+        });
+        assert_eq!(ask(true).unwrap(), Path::new("python1"));
+        // What could not be made is tried again.
+        let other: Abi = "cp314".parse().unwrap();
+        let failed = |_| anyhow::anyhow!("no compiler");
+        assert!(
+            interpreters
+                .once((other, false), || Err(failed(())))
+                .is_err()
+        );
+        let made = interpreters.once((other, false), || Ok(PathBuf::from("python")));
+        assert_eq!(made.unwrap(), Path::new("python"));
+    }
 }

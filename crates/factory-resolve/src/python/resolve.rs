@@ -11,7 +11,7 @@ use super::assemble::{assemble, check_files};
 use super::error::Error;
 use super::explain::explain;
 use super::inputs::{BUILD_NAME, Goal, Inputs, LayerInput, constraints, layer_inputs};
-use super::interpreter;
+use super::interpreter::Interpreters;
 use super::name::PackageName;
 use super::native;
 use super::resolution::{Chosen, Node, choose, file_of, parse_annotated};
@@ -47,6 +47,7 @@ pub struct Options {
 /// What is to be resolved, and what with.
 pub(super) struct Request<'a> {
     pub uv: &'a Uv,
+    pub interpreters: &'a Interpreters,
     pub inputs: &'a Inputs,
     pub goal: &'a Goal<'a>,
     pub options: &'a Options,
@@ -77,7 +78,7 @@ impl Request<'_> {
         let Self { inputs, goal, .. } = *self;
         let abi = goal.variant.abi;
         let store = &self.options.store;
-        let python = interpreter::provide(ctx, self.uv, store, abi)?;
+        let python = self.interpreters.provide(ctx, self.uv, store, abi)?;
         let layers = layer_inputs(inputs, goal);
         fs_err::create_dir_all(ctx.cache())?;
         let work = tempfile::tempdir_in(ctx.cache())?;
@@ -86,7 +87,7 @@ impl Request<'_> {
         // The other interpreter is looked for while uv resolves for the first.
         let other = goal.compared_with();
         let (resolved, other) = std::thread::scope(|scope| {
-            let found = |abi| interpreter::with_gil(ctx, self.uv, store, abi);
+            let found = |abi| self.interpreters.with_gil(ctx, self.uv, store, abi);
             let found = other.map(|abi| scope.spawn(move || (abi, found(abi))));
             let resolved = self.run_uv(work.path(), &python, &layers);
             (resolved, found.map(|found| found.join()))

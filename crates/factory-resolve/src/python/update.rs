@@ -6,6 +6,7 @@ use anyhow::Result;
 
 use super::error::Error;
 use super::inputs::{Goal, Inputs, goals, read};
+use super::interpreter::Interpreters;
 use super::list_hash::list_sha256;
 use super::native::Locks;
 use super::requests;
@@ -15,6 +16,7 @@ use super::uv::Uv;
 use crate::committed::{self, Checked};
 use crate::context::Context;
 use factory_base::error::Explain as _;
+use factory_fetch::for_each;
 use factory_model::lock::{PythonLock, Sealed};
 use factory_model::system::System;
 
@@ -75,62 +77,91 @@ pub fn check_exclusions(
     Ok(requests::faults(&inputs, &locks, debian))
 }
 
-/// Resolves what changed; needs the network only then.
+/// Resolves what changed, several at a time; needs the network only then.
 ///
 /// # Errors
 /// A wrong list, an unreachable index, or no solution.
 pub fn update(ctx: &dyn Context, options: &Options) -> Result<Vec<VariantUpdate>> {
     let inputs = read(ctx)?;
-    let mut uv = None;
-    let mut updates = Vec::new();
     let goals = goals(&inputs, &options.systems, &options.variants);
-    for goal in goals.map_err(|error| error.failure())? {
-        ctx.check_interrupted()?;
-        let found = read_lock(ctx, goal.system, goal.name)?;
-        let is_sealed = found.as_ref().is_some_and(|found| found.is_sealed);
-        let old = found.map(|found| found.lock);
-        let sha256 = list_sha256(&inputs, &goal);
-        let named = old.as_ref().is_some_and(|lock| {
-            lock.packages
-                .iter()
-                .any(|package| options.upgrade_packages.contains(&package.name))
-        });
-        if let Some(lock) = &old {
-            let is_current = lock.list_sha256 == sha256 && is_compared(lock, &goal) && is_sealed;
-            if is_current && !options.upgrade && !named {
-                let mut new = lock.clone();
-                // The same wheels, of which other files may be shared now.
-                if lock.wheel_files_sha256 != goal.wheel_files_sha256(&inputs) {
-                    share_again(ctx, &inputs, &goal, lock, &mut new)?;
-                }
-                updates.push(VariantUpdate {
-                    lock_name: goal.lock_name(),
-                    new,
-                    old,
-                });
-                continue;
-            }
+    let goals = goals.map_err(|error| error.failure())?;
+    let mut updates = BTreeMap::new();
+    let mut stale = Vec::new();
+    for (number, goal) in goals.iter().enumerate() {
+        let old = read_lock(ctx, goal.system, goal.name)?;
+        let kept = old
+            .as_ref()
+            .map(|old| kept(ctx, &inputs, goal, options, old));
+        if let Some(update) = kept.transpose()?.flatten() {
+            updates.insert(number, update);
+        } else {
+            require_network(ctx, goal)?;
+            stale.push((number, goal, old.map(|old| old.lock)));
         }
-        require_network(ctx, &goal)?;
-        let uv = match &mut uv {
-            Some(uv) => uv,
-            None => uv.insert(Uv::provide(ctx)?),
-        };
-        let request = Request {
-            uv,
-            inputs: &inputs,
-            goal: &goal,
-            options,
-            old: old.as_ref(),
-        };
-        let new = request.lock(ctx, sha256)?;
-        updates.push(VariantUpdate {
-            lock_name: goal.lock_name(),
-            old,
-            new,
-        });
     }
-    Ok(updates)
+    if !stale.is_empty() {
+        let uv = Uv::provide(ctx)?;
+        let interpreters = Interpreters::default();
+        let resolve = |(_, goal, old): &(usize, &Goal<'_>, Option<PythonLock>)| {
+            ctx.check_interrupted()?;
+            let request = Request {
+                uv: &uv,
+                interpreters: &interpreters,
+                inputs: &inputs,
+                goal,
+                options,
+                old: old.as_ref(),
+            };
+            request.lock(ctx, list_sha256(&inputs, goal))
+        };
+        for_each(&stale, n_at_once(), resolve, |(number, goal, old), new| {
+            let update = VariantUpdate {
+                lock_name: goal.lock_name(),
+                old: old.clone(),
+                new: new?,
+            };
+            updates.insert(*number, update);
+            Ok(())
+        })?;
+    }
+    Ok(updates.into_values().collect())
+}
+
+/// uv waits for the index half of the time, and for itself the other half.
+fn n_at_once() -> usize {
+    std::thread::available_parallelism()
+        .map_or(1, std::num::NonZero::get)
+        .min(4)
+}
+
+/// A lock that need not be resolved again: as it is, but for what its wheels share.
+fn kept(
+    ctx: &dyn Context,
+    inputs: &Inputs,
+    goal: &Goal<'_>,
+    options: &Options,
+    old: &Sealed<PythonLock>,
+) -> Result<Option<VariantUpdate>> {
+    let lock = &old.lock;
+    let is_named = lock
+        .packages
+        .iter()
+        .any(|package| options.upgrade_packages.contains(&package.name));
+    let is_current =
+        lock.list_sha256 == list_sha256(inputs, goal) && is_compared(lock, goal) && old.is_sealed;
+    if !is_current || options.upgrade || is_named {
+        return Ok(None);
+    }
+    let mut new = lock.clone();
+    // The same wheels, of which other files may be shared now.
+    if lock.wheel_files_sha256 != goal.wheel_files_sha256(inputs) {
+        share_again(ctx, inputs, goal, lock, &mut new)?;
+    }
+    Ok(Some(VariantUpdate {
+        lock_name: goal.lock_name(),
+        old: Some(lock.clone()),
+        new,
+    }))
 }
 
 /// Whether a lock says what native code another interpreter gets.
