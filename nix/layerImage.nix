@@ -28,6 +28,10 @@ let
       name = imageName;
       inherit config tag;
       inherit (layers) replacements;
+      stacking = {
+        large_from_bytes = layers.aloneFromBytes;
+        inherit (layers) foundation;
+      };
       architecture = target.oci;
       os = "linux";
       created = "1970-01-01T00:00:01Z";

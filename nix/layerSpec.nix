@@ -23,8 +23,7 @@ runCommand "layer${name}.json"
       inherit name trees;
       partition = {
         max_blobs = layers.blobs.${name};
-        # Below it, what a blob costs every look-up is worth more than what it spares a pull.
-        alone_from_bytes = 16000000;
+        alone_from_bytes = layers.aloneFromBytes;
       };
     };
     passAsFile = [ "request" ];

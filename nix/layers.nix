@@ -2,8 +2,8 @@
   `layers/layers.toml`: which layers there are, and what each is fed from; and
   `layers/replacements.toml`: what a layer may replace in the layers below it.
 
-  Type: { root } -> { all, blobs, cuda, cudaMetadata, debianRoots, final, layerOfList, names,
-  replacements, withDebian }
+  Type: { root } -> { all, aloneFromBytes, blobs, cuda, cudaMetadata, debianRoots, final,
+  foundation, layerOfList, names, replacements, withDebian }
 */
 { root }:
 let
@@ -19,6 +19,8 @@ let
   isAt = place: name: builtins.match "${twoDigits place}-[a-z][a-z0-9-]*" name != null;
   isKnown = name: builtins.elem name names;
 
+  foundation = file.foundation or (builtins.elemAt names (builtins.length names - 1));
+
   # Engines stop at about 125 layers, overlayfs at 500.
   maxBlobs = 100;
   blobsOf = layer: layer.blobs or 4;
@@ -29,8 +31,8 @@ let
       throw "layers/layers.toml: `${builtins.elemAt names (builtins.head misplaced)}` is layer ${
         twoDigits (builtins.head misplaced + 1)
       } by its place, and must be called so"
-    else if !(isKnown file.cuda && isKnown file.cuda_metadata) then
-      throw "layers/layers.toml: `cuda` and `cuda_metadata` must name layers"
+    else if !(isKnown file.cuda && isKnown file.cuda_metadata && isKnown foundation) then
+      throw "layers/layers.toml: `cuda`, `cuda_metadata` and `foundation` must name layers"
     else if nBlobs > maxBlobs then
       throw "layers/layers.toml: the layers may have ${toString nBlobs} blobs together, and an image ${toString maxBlobs}: lower `blobs` of one"
     else
@@ -53,6 +55,11 @@ in
   cudaMetadata = file.cuda_metadata;
 
   /**
+    The last layer of the part that all others stand on: `layers/layers.toml`.
+  */
+  inherit foundation;
+
+  /**
     Name of each Debian root that is part of the image -> its layer.
   */
   debianRoots = builtins.listToAttrs (
@@ -71,6 +78,13 @@ in
       value = blobsOf layer;
     }) checked
   );
+
+  /**
+    A package of this size or more, in bytes, may have a blob of its own, and that lies below the
+    groups of small ones. Below this size, what a blob costs every look-up is worth more than what
+    it spares a pull.
+  */
+  aloneFromBytes = 16000000;
 
   /**
     What a layer may replace in those below it: [ { packages, paths, reason } ].

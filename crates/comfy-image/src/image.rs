@@ -18,6 +18,7 @@ use crate::overlap::{self, Replacement};
 use crate::parallel;
 use crate::record;
 use crate::schema::SchemaVersion;
+use crate::stack::{self, Place, Stacking};
 
 /// Asks for an image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +43,9 @@ pub struct ImageRequest {
     /// What a layer may replace in the layers below it.
     #[serde(default)]
     pub replacements: Vec<Replacement>,
+    /// How the blobs are stacked; none: in the order of the layers.
+    #[serde(default)]
+    pub stacking: Option<Stacking>,
 }
 
 /// Describes an image completely, except for the bytes of its files.
@@ -64,6 +68,9 @@ pub struct Image {
     pub size_bytes: u64,
     /// The layers, the lowest first, empty ones included.
     pub layers: Vec<ImageLayer>,
+    /// The blobs as an engine stacks them, the lowest first; none: in the order of the layers.
+    #[serde(default)]
+    pub order: Vec<Place>,
 }
 
 /// Holds a JSON text and what identifies it.
@@ -140,8 +147,9 @@ pub fn assemble(request: &ImageRequest, store_root: Option<&Path>) -> Result<Ima
             blobs: spec.blobs,
         })
         .collect();
-    let config = Document::new(&config(request, &layers))?;
-    let manifest = Document::new(&manifest(&config, &layers))?;
+    let order = stack::order(&layers, request.stacking.as_ref(), &request.replacements);
+    let config = Document::new(&config(request, &layers, &order))?;
+    let manifest = Document::new(&manifest_of(&config, descriptors(&layers, &order)))?;
     Ok(Image {
         schema_version: SchemaVersion,
         reference,
@@ -151,6 +159,7 @@ pub fn assemble(request: &ImageRequest, store_root: Option<&Path>) -> Result<Ima
         manifest,
         size_bytes: layers.iter().map(|layer| layer.size_bytes).sum(),
         layers,
+        order,
     })
 }
 
@@ -172,9 +181,23 @@ impl Image {
         Ok(image)
     }
 
-    /// Iterates over all blobs, the lowest first.
+    /// Iterates over all blobs, the lowest first: not in the order of the layers.
     pub fn blobs(&self) -> impl Iterator<Item = &Blob> {
-        self.layers.iter().flat_map(|layer| &layer.blobs)
+        self.stacked().map(|(_, blob)| blob)
+    }
+
+    /// Iterates over all blobs, the lowest first, and the layers that they are of.
+    pub fn stacked(&self) -> impl Iterator<Item = (&ImageLayer, &Blob)> {
+        self.places()
+            .into_iter()
+            .map(|place| at(&self.layers, place))
+    }
+
+    fn places(&self) -> Vec<Place> {
+        match self.order.is_empty() {
+            true => stack::in_layers(&self.layers),
+            false => self.order.clone(),
+        }
     }
 
     /// Returns the manifest for layers that are encoded so: the same config, other blobs.
@@ -188,22 +211,26 @@ impl Image {
             let diff_ids = layer.blobs.iter().map(|blob| blob.diff_id);
             found.filter(|encoded| encoded.blobs.iter().map(|blob| blob.diff_id).eq(diff_ids))
         };
-        let mut descriptors = Vec::new();
+        let mut of_layers = Vec::new();
         for layer in &self.layers {
-            let encoded = described(layer).ok_or_else(|| {
+            of_layers.push(described(layer).ok_or_else(|| {
                 let reason = format!("it does not describe the blobs of layer `{}`", layer.name);
                 Error::invalid("compressed layer", reason)
-            })?;
-            let media_type = encoded.compression.media_type();
-            let blobs = layer.blobs.iter().zip(&encoded.blobs);
-            descriptors.extend(blobs.map(|(blob, encoded)| Descriptor {
-                media_type: media_type.to_owned(),
+            })?);
+        }
+        let of_place = |place: Place| {
+            let (layer, blob) = at(&self.layers, place);
+            let described = of_layers[place.layer];
+            let encoded = &described.blobs[place.blob];
+            Descriptor {
+                media_type: described.compression.media_type().to_owned(),
                 digest: encoded.digest,
                 size: encoded.size_bytes,
                 annotations: record::annotations(&layer.name, blob),
                 platform: None,
-            }));
-        }
+            }
+        };
+        let descriptors = self.places().into_iter().map(of_place).collect();
         Document::new(&manifest_of(&self.config, descriptors))
     }
 
@@ -244,7 +271,13 @@ impl Image {
         if !self.config.is_sound() || !self.manifest.is_sound() {
             return wrong("the digest of the config or the manifest is not that of its text");
         }
-        let layers = descriptors(&self.layers);
+        let places = self.places();
+        let mut sorted = places.clone();
+        sorted.sort_unstable();
+        if sorted != stack::in_layers(&self.layers) {
+            return wrong("its order does not name each blob of its layers once");
+        }
+        let layers = descriptors(&self.layers, &places);
         let manifest: Option<Manifest> = serde_json::from_str(&self.manifest.json).ok();
         let config: Option<oci::ConfigDiffIds> = serde_json::from_str(&self.config.json).ok();
         let agrees = manifest.is_some_and(|manifest| {
@@ -284,42 +317,36 @@ pub(crate) fn canonical_json<T: Serialize>(what: &'static str, value: &T) -> Res
     canonical::to_string(value).map_err(|error| Error::invalid(what, error.to_string()))
 }
 
-fn config(request: &ImageRequest, layers: &[ImageLayer]) -> ImageConfig {
-    let mut history = Vec::new();
-    for layer in layers {
-        let n_blobs = layer.blobs.len();
-        for number in 1..=n_blobs {
-            let part = if n_blobs == 1 {
-                String::new()
-            } else {
-                format!(" ({number} of {n_blobs})")
-            };
-            history.push(History {
-                created: request.created.clone(),
-                created_by: format!("layer {}{part}", layer.name),
-            });
+/// The layer and the blob at a place that was checked.
+fn at(layers: &[ImageLayer], place: Place) -> (&ImageLayer, &Blob) {
+    let layer = &layers[place.layer];
+    (layer, &layer.blobs[place.blob])
+}
+
+fn config(request: &ImageRequest, layers: &[ImageLayer], order: &[Place]) -> ImageConfig {
+    let history = order.iter().map(|place| {
+        let layer = &layers[place.layer];
+        let part = match layer.blobs.len() {
+            1 => String::new(),
+            n_blobs => format!(" ({} of {n_blobs})", place.blob + 1),
+        };
+        History {
+            created: request.created.clone(),
+            created_by: format!("layer {}{part}", layer.name),
         }
-    }
-    let diff_ids = layers
-        .iter()
-        .flat_map(|layer| &layer.blobs)
-        .map(|blob| blob.diff_id)
-        .collect();
+    });
+    let diff_ids = order.iter().map(|place| at(layers, *place).1.diff_id);
     ImageConfig {
         architecture: request.architecture.clone(),
         os: request.os.clone(),
         created: request.created.clone(),
         config: request.config.clone(),
-        history,
+        history: history.collect(),
         rootfs: RootFs {
             kind: "layers".to_owned(),
-            diff_ids,
+            diff_ids: diff_ids.collect(),
         },
     }
-}
-
-fn manifest(config: &Document, layers: &[ImageLayer]) -> Manifest {
-    manifest_of(config, descriptors(layers))
 }
 
 fn manifest_of(config: &Document, layers: Vec<Descriptor>) -> Manifest {
@@ -338,18 +365,18 @@ fn manifest_of(config: &Document, layers: Vec<Descriptor>) -> Manifest {
 }
 
 /// Describes the blobs of layers that are not compressed.
-fn descriptors(layers: &[ImageLayer]) -> Vec<Descriptor> {
-    let of = |layer: &ImageLayer, blob: &Blob| Descriptor {
-        media_type: oci::LAYER_TAR.to_owned(),
-        digest: blob.diff_id,
-        size: blob.size_bytes,
-        annotations: record::annotations(&layer.name, blob),
-        platform: None,
+fn descriptors(layers: &[ImageLayer], order: &[Place]) -> Vec<Descriptor> {
+    let of = |place: &Place| {
+        let (layer, blob) = at(layers, *place);
+        Descriptor {
+            media_type: oci::LAYER_TAR.to_owned(),
+            digest: blob.diff_id,
+            size: blob.size_bytes,
+            annotations: record::annotations(&layer.name, blob),
+            platform: None,
+        }
     };
-    let layers = layers.iter();
-    layers
-        .flat_map(|layer| layer.blobs.iter().map(move |blob| of(layer, blob)))
-        .collect()
+    order.iter().map(of).collect()
 }
 
 /// Accepts the one notation of RFC 3339 that we write.

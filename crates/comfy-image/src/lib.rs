@@ -14,6 +14,7 @@ mod overlap;
 mod parallel;
 mod partition;
 mod pipe;
+mod stack;
 mod tar_header;
 mod tree;
 
@@ -42,3 +43,4 @@ pub use name::{LayerName, Reference};
 pub use overlap::Replacement;
 pub use partition::Partition;
 pub use schema::SchemaVersion;
+pub use stack::{Place, Stacking};

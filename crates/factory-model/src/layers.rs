@@ -19,6 +19,9 @@ pub struct Layers {
     pub cuda: LayerName,
     /// The layer with their metadata, where Python looks for it.
     pub cuda_metadata: LayerName,
+    /// The last layer of the part of an image that the others stand on; none: all of it.
+    #[serde(default)]
+    pub foundation: Option<LayerName>,
     /// Lists that only variants with sources from git have: what custom nodes want.
     #[serde(default)]
     with_git: Vec<String>,
@@ -67,7 +70,7 @@ pub enum LayersError {
     /// A role is given to a name that stands for nothing.
     #[error("{key} names `{name}`, which is no layer")]
     NoLayer {
-        /// `cuda` or `cuda_metadata`.
+        /// `cuda`, `cuda_metadata` or `foundation`.
         key: &'static str,
         /// What it names.
         name: LayerName,
@@ -100,7 +103,9 @@ impl Layers {
                 return Err(LayersError::OutOfPlace { name, place });
             }
         }
-        for (key, name) in [("cuda", &file.cuda), ("cuda_metadata", &file.cuda_metadata)] {
+        let foundation = file.foundation.iter().map(|name| ("foundation", name));
+        let cuda = [("cuda", &file.cuda), ("cuda_metadata", &file.cuda_metadata)];
+        for (key, name) in cuda.into_iter().chain(foundation) {
             if !file.layers.iter().any(|layer| layer.name == *name) {
                 let name = name.clone();
                 return Err(LayersError::NoLayer { key, name });
@@ -201,6 +206,9 @@ mod tests {
         let text = "schema_version = 1\ncuda = '01-low'\ncuda_metadata = '01-low'\nwith_git = ['a.txt', 'b.txt']\n";
         let one = Layers::parse(&format!("{text}layers = [{low}]")).unwrap_err();
         insta::assert_snapshot!(one, @"with_git names `b.txt`, which is no list of a layer");
+        let text = "schema_version = 1\ncuda = '01-low'\ncuda_metadata = '01-low'\nfoundation = '02-high'\n";
+        let one = Layers::parse(&format!("{text}layers = [{low}]")).unwrap_err();
+        insta::assert_snapshot!(one, @"foundation names `02-high`, which is no layer");
         let said = reason("{ name = 'low', stage = 's' }").to_string();
         assert!(said.contains("`low` is not a layer name"), "{said}");
     }

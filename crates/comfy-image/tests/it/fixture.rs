@@ -12,7 +12,7 @@ use comfy_image::layer::{LayerRequest, LayerSpec, TreeRef};
 use comfy_image::oci::ContainerConfig;
 use comfy_image::spec::build_spec;
 use comfy_image::stream::{Plan, write_docker_archive};
-use comfy_image::{Error, Partition, Replacement, SchemaVersion, write_json};
+use comfy_image::{Error, Partition, Replacement, SchemaVersion, Stacking, write_json};
 use tempfile::TempDir;
 
 /// Is a directory with package trees; they go away with it.
@@ -76,6 +76,15 @@ impl Store {
         specs: &[LayerSpec],
         replacements: Vec<Replacement>,
     ) -> Result<Image, Error> {
+        self.try_stacked(specs, replacements, None)
+    }
+
+    pub fn try_stacked(
+        &self,
+        specs: &[LayerSpec],
+        replacements: Vec<Replacement>,
+        stacking: Option<Stacking>,
+    ) -> Result<Image, Error> {
         let request = ImageRequest {
             schema_version: SchemaVersion,
             name: "comfyui-boot".to_owned(),
@@ -92,6 +101,7 @@ impl Store {
             created: "1970-01-01T00:00:01Z".to_owned(),
             layers: specs.iter().map(|spec| self.write_spec(spec)).collect(),
             replacements,
+            stacking,
         };
         assemble(&request, None)
     }

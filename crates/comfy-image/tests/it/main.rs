@@ -13,5 +13,6 @@ mod overlaps;
 mod properties;
 mod roots;
 mod stability;
+mod stacking;
 mod tampering;
 mod tar_format;
