@@ -64,6 +64,13 @@ impl<'a> Meter<'a> {
         self.services.insert(pid);
     }
 
+    /// Waits until the disk has what others wrote: an engine that unmounts a container's root
+    /// waits for all of it, whoever wrote it. What a run itself leaves to be written counts with
+    /// whatever follows on its own side.
+    pub(crate) fn settle() {
+        rustix::fs::sync();
+    }
+
     /// Runs a program to its end.
     ///
     /// # Errors

@@ -48,11 +48,13 @@ pub(super) fn run(bench: &Bench<'_>, recorder: &mut Recorder<'_>, byte_code: boo
         read_all(&shell, &bench.scratch.path().join("wheels")),
     )?;
     for _ in 0..bench.wishes.n_runs {
+        Meter::settle();
         let ours = meter.run(store.build(&shell))?.run;
         store.forget(bench)?;
         recorder.add(What::ours(what, "cargo xtask"), ours);
         for (installer, context) in &contexts {
             let build = peers.build(podman, &shell, context).arg("--no-cache");
+            Meter::settle();
             let peer = meter.run(build)?.run;
             let tag = peers.tag(context);
             bench.set_up(

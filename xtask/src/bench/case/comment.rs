@@ -31,12 +31,14 @@ pub(super) fn run(bench: &Bench<'_>, recorder: &mut Recorder<'_>) -> Result<()> 
         let ours = ours
             .args(bench.wishes.variant.arguments().split(' '))
             .arg("--no-load");
+        Meter::settle();
         let measured = meter.run(ours);
         checkout.forget(bench, &before)?;
         recorder.add(What::ours(WHAT, "cargo xtask"), measured?.run);
         let script = context.join("entrypoint.sh");
         let text = fs_err::read_to_string(&script)?;
         fs_err::write(&script, format!("{text}{comment}\n"))?;
+        Meter::settle();
         recorder.add(What::peer(WHAT, "podman build"), meter.run(build())?.run);
     }
     Ok(())

@@ -54,6 +54,7 @@ pub(super) fn run(bench: &Bench<'_>, recorder: &mut Recorder<'_>) -> Result<()> 
         for installer in [Installer::Uv, Installer::Pip] {
             let pin = format!("{name}=={version}");
             let context = peers.context(installer, None, Some(&pin))?;
+            Meter::settle();
             let built = meter.run(peers.build(podman, &shell, &context))?.run;
             let import = podman.run(&shell, &[]).arg(peers.tag(&context));
             let runs = meter
@@ -80,6 +81,7 @@ fn ours(
     checkout.append(LIST, &format!("{name}=={version}"))?;
     let variant = bench.wishes.variant.arguments();
     let lock = checkout.xtask(bench, &shell, "update-locks")?;
+    Meter::settle();
     let lock = meter
         .run(lock.args(["--variant", &bench.wishes.variant.name]))?
         .run;

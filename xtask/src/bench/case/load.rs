@@ -35,6 +35,7 @@ pub(super) fn run(bench: &Bench<'_>, recorder: &mut Recorder<'_>) -> Result<()> 
                 .args(["--engine", "podman"]);
             Ok(storage.on(cmd))
         };
+        Meter::settle();
         let mut whole = meter.run(load()?)?.run;
         whole.moved_bytes = Some(n_bytes);
         recorder.add(What::ours(WHOLE, "cargo xtask"), whole);
@@ -47,6 +48,7 @@ pub(super) fn run(bench: &Bench<'_>, recorder: &mut Recorder<'_>) -> Result<()> 
                 .args(["load", "--quiet", "--input"])
                 .arg(&archive))
         };
+        Meter::settle();
         let mut whole = meter.run(load())?.run;
         whole.moved_bytes = Some(n_bytes);
         recorder.add(What::peer(WHOLE, "podman load"), whole);

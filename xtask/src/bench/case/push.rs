@@ -82,6 +82,7 @@ fn measure<'s>(
     meter.ignore(registry.child.id());
     for what in ["into an empty registry", "the same again"] {
         let before = registry.seen()?;
+        Meter::settle();
         let mut run = meter.run(push(&registry.host)?)?.run;
         let after = registry.seen()?;
         run = Run {
