@@ -40,9 +40,13 @@ fn print(ctx: &Ctx, diff: &Diff, n_bytes: u64) -> Result<()> {
     }
     ctx.ui.data("")?;
     if diff.is_same {
-        let same = match diff.old.manifest_digest == diff.new.manifest_digest {
-            true => "the same image",
-            false => "the same image, described or compressed otherwise",
+        let (old, new) = (&diff.old, &diff.new);
+        let same = if old.manifest_digest == new.manifest_digest {
+            "the same image"
+        } else if old.config_digest == new.config_digest {
+            "the same image, described or compressed otherwise"
+        } else {
+            "the same blobs and settings; they lie in another order, or the history differs"
         };
         return Ok(ctx.ui.data(same)?);
     }
