@@ -147,7 +147,11 @@ pub fn assemble(request: &ImageRequest, store_root: Option<&Path>) -> Result<Ima
             blobs: spec.blobs,
         })
         .collect();
-    let order = stack::order(&layers, request.stacking.as_ref(), &request.replacements);
+    let order = stack::order(
+        &blobs_of(&layers),
+        request.stacking.as_ref(),
+        &request.replacements,
+    );
     let config = Document::new(&config(request, &layers, &order))?;
     let manifest = Document::new(&manifest_of(&config, descriptors(&layers, &order)))?;
     Ok(Image {
@@ -195,7 +199,7 @@ impl Image {
 
     fn places(&self) -> Vec<Place> {
         match self.order.is_empty() {
-            true => stack::in_layers(&self.layers),
+            true => stack::in_layers(&blobs_of(&self.layers)),
             false => self.order.clone(),
         }
     }
@@ -274,7 +278,7 @@ impl Image {
         let places = self.places();
         let mut sorted = places.clone();
         sorted.sort_unstable();
-        if sorted != stack::in_layers(&self.layers) {
+        if sorted != stack::in_layers(&blobs_of(&self.layers)) {
             return wrong("its order does not name each blob of its layers once");
         }
         let layers = descriptors(&self.layers, &places);
@@ -315,6 +319,14 @@ impl Document {
 /// Renders our own value, which cannot fail for reasons of input.
 pub(crate) fn canonical_json<T: Serialize>(what: &'static str, value: &T) -> Result<String, Error> {
     canonical::to_string(value).map_err(|error| Error::invalid(what, error.to_string()))
+}
+
+/// What the order of blobs goes by.
+fn blobs_of(layers: &[ImageLayer]) -> Vec<(&LayerName, &[Blob])> {
+    let layers = layers.iter();
+    layers
+        .map(|layer| (&layer.name, layer.blobs.as_slice()))
+        .collect()
 }
 
 /// The layer and the blob at a place that was checked.

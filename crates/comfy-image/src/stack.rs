@@ -11,7 +11,6 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::image::ImageLayer;
 use crate::layer::{Blob, TreeRef};
 use crate::name::LayerName;
 use crate::overlap::Replacement;
@@ -42,7 +41,7 @@ pub struct Place {
 /// What may replace a file of another layer is never a large one, and so keeps its place among
 /// the others of its part: the upper layer's file is the one that stays.
 pub(crate) fn order(
-    layers: &[ImageLayer],
+    layers: &[(&LayerName, &[Blob])],
     stacking: Option<&Stacking>,
     replacements: &[Replacement],
 ) -> Vec<Place> {
@@ -50,8 +49,9 @@ pub(crate) fn order(
     let Some(stacking) = stacking else {
         return places;
     };
-    let last = |layer: &ImageLayer| layer.name == stacking.foundation;
-    let foundation = layers.iter().position(last).unwrap_or(layers.len());
+    let mut names = layers.iter().map(|(name, _)| *name);
+    let last = names.position(|name| *name == stacking.foundation);
+    let foundation = last.unwrap_or(layers.len());
     let replacing: BTreeSet<&str> = replacements
         .iter()
         .flat_map(|replacement| &replacement.packages)
@@ -59,20 +59,18 @@ pub(crate) fn order(
         .collect();
     // The sort is stable.
     places.sort_by_key(|place| {
-        let blob = &layers[place.layer].blobs[place.blob];
-        let is_large = is_large(blob, stacking.large_from_bytes, &replacing);
+        let (_, blobs) = layers[place.layer];
+        let is_large = is_large(&blobs[place.blob], stacking.large_from_bytes, &replacing);
         (place.layer > foundation, !is_large)
     });
     places
 }
 
 /// All blobs in the order of the layers.
-pub(crate) fn in_layers(layers: &[ImageLayer]) -> Vec<Place> {
+pub(crate) fn in_layers(layers: &[(&LayerName, &[Blob])]) -> Vec<Place> {
     let numbered = layers.iter().enumerate();
     numbered
-        .flat_map(|(layer, described)| {
-            (0..described.blobs.len()).map(move |blob| Place { layer, blob })
-        })
+        .flat_map(|(layer, (_, blobs))| (0..blobs.len()).map(move |blob| Place { layer, blob }))
         .collect()
 }
 
