@@ -111,11 +111,8 @@ impl<'a> Meter<'a> {
     fn look(&self, is_done: &AtomicBool, free_before: u64) -> Peaks {
         let mut peaks = Peaks::default();
         let mut pause = FIRST_LOOK;
-        let session = own_session();
         while !is_done.load(Ordering::Relaxed) {
-            let processes = self.processes();
-            let_go(&processes, session);
-            let memory = processes.values().map(|one| one.resident).sum();
+            let memory = self.processes().values().map(|one| one.resident).sum();
             peaks.memory = peaks.memory.max(memory);
             // A file system that says nothing for a moment has no peak then.
             let free = self.free().unwrap_or(free_before);
@@ -153,34 +150,15 @@ impl<'a> Meter<'a> {
             if left.is_empty() || start.elapsed() > PATIENCE {
                 return Ok(());
             }
-            wait_for(left.iter().filter(|(_, one)| one.is_over));
+            for (pid, _) in left.iter().filter(|(_, one)| one.is_over) {
+                let pid = i32::try_from(*pid).ok().and_then(Pid::from_raw);
+                // Only the children of this process can be waited for; others have a parent
+                // that does it.
+                let _over = rustix::process::waitpid(pid, WaitOptions::NOHANG);
+            }
             std::thread::sleep(FIRST_LOOK);
         }
     }
-}
-
-/// Takes the status of adopted processes that ended, as init would: podman waits up to 20 seconds
-/// until a container's monitor has no process ID any more. Who started a session of its own is
-/// none of those that are waited for elsewhere.
-fn let_go(processes: &BTreeMap<u32, Process>, own_session: u32) {
-    let adopted = |one: &Process| one.is_over && one.session != own_session;
-    wait_for(processes.iter().filter(|(_, one)| adopted(one)));
-}
-
-/// Takes the status of processes that ended. Only the children of this process can be waited for;
-/// others have a parent that does it.
-fn wait_for<'p>(ended: impl Iterator<Item = (&'p u32, &'p Process)>) {
-    for (pid, _) in ended {
-        let pid = i32::try_from(*pid).ok().and_then(Pid::from_raw);
-        let _over = rustix::process::waitpid(pid, WaitOptions::NOHANG);
-    }
-}
-
-/// Of this process; none is one that nobody else has.
-fn own_session() -> u32 {
-    let stat = std::fs::read_to_string("/proc/self/stat").ok();
-    let own = stat.as_deref().and_then(parse_stat);
-    own.map_or(0, |own| own.session)
 }
 
 #[derive(Debug, Default)]
@@ -193,8 +171,6 @@ struct Peaks {
 #[derive(Debug, Clone, Copy)]
 struct Process {
     parent: u32,
-    /// setsid(2).
-    session: u32,
     is_over: bool,
     resident: u64,
 }
@@ -222,7 +198,6 @@ fn parse_stat(stat: &str) -> Option<Process> {
     Some(Process {
         is_over: fields.first() == Some(&"Z"),
         parent: fields.get(1)?.parse().ok()?,
-        session: fields.get(3)?.parse().ok()?,
         resident: pages * rustix::param::page_size() as u64,
     })
 }
@@ -267,42 +242,11 @@ mod tests {
 
     #[test]
     fn ok_a_name_with_brackets() {
-        let stat = "7 (a) b) (c) Z 3 6 7 0 -1 4194560 1 0 0 0 10 20 30 40 20 0 1 0 99 4096 5 1";
+        let stat = "7 (a) b) (c) Z 3 7 7 0 -1 4194560 1 0 0 0 10 20 30 40 20 0 1 0 99 4096 5 1";
         let process = parse_stat(stat).unwrap();
-        assert_eq!((process.parent, process.session), (3, 7));
+        assert_eq!(process.parent, 3);
         assert!(process.is_over);
         assert_eq!(process.resident, 5 * rustix::param::page_size() as u64);
         assert_eq!(fields(stat).unwrap()[13], "30");
-    }
-
-    #[test]
-    fn ok_an_adopted_process_is_let_go_and_a_child_is_not() {
-        let this = std::process::id();
-        rustix::process::set_child_subreaper(Some(rustix::process::getpid())).unwrap();
-        let mut child = std::process::Command::new("true").spawn().unwrap();
-        // Its parent ends at once, and it a little later, in a session of its own.
-        let shell = "setsid sh -c 'echo $$; exec sleep 0.2' & exit 0";
-        let said = std::process::Command::new("sh")
-            .args(["-c", shell])
-            .output()
-            .unwrap();
-        let adopted: u32 = String::from_utf8(said.stdout)
-            .unwrap()
-            .trim()
-            .parse()
-            .unwrap();
-        let zombies = || {
-            let mut all = all_processes();
-            all.retain(|_, one| one.parent == this && one.is_over);
-            all
-        };
-        let start = Instant::now();
-        while !(zombies().contains_key(&adopted) && zombies().contains_key(&child.id())) {
-            assert!(start.elapsed() < PATIENCE, "{:?}", zombies());
-            std::thread::sleep(FIRST_LOOK);
-        }
-        let_go(&zombies(), own_session());
-        assert!(!all_processes().contains_key(&adopted));
-        assert!(child.wait().unwrap().success());
     }
 }
