@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use factory_base::{error, process};
 use factory_verify::engine::{PODMAN_WAYS, Way};
+use tempfile::TempDir;
 use xshell::{Cmd, Shell};
 
 use super::ground::Ground;
@@ -26,6 +27,9 @@ pub(crate) struct Podman {
 pub(crate) struct Storage {
     directory: PathBuf,
     configuration: PathBuf,
+    /// What runs. podman's clean-up of a container fails where this path is long, and `podman run`
+    /// then waits 20 seconds for an exit code that nobody writes.
+    _run: TempDir,
 }
 
 impl Storage {
@@ -36,14 +40,17 @@ impl Storage {
     pub(crate) fn new(ground: &Ground<'_>, name: &str) -> Result<Self> {
         let directory = ground.scratch.empty(name)?;
         let configuration = directory.join("storage.conf");
+        let run = tempfile::Builder::new().prefix("bench-").tempdir()?;
         let text = format!(
-            "[storage]\ndriver = \"overlay\"\ngraphroot = \"{0}/images\"\nrunroot = \"{0}/run\"\n",
-            directory.display()
+            "[storage]\ndriver = \"overlay\"\ngraphroot = \"{}/images\"\nrunroot = \"{}\"\n",
+            directory.display(),
+            run.path().display()
         );
         fs_err::write(&configuration, text)?;
         Ok(Self {
             directory,
             configuration,
+            _run: run,
         })
     }
 
