@@ -213,15 +213,19 @@ impl Image {
         let described = |layer: &ImageLayer| {
             let found = layers.iter().find(|encoded| encoded.name == layer.name);
             let diff_ids = layer.blobs.iter().map(|blob| blob.diff_id);
-            found.filter(|encoded| encoded.blobs.iter().map(|blob| blob.diff_id).eq(diff_ids))
+            found
+                .filter(|encoded| encoded.blobs.iter().map(|blob| blob.diff_id).eq(diff_ids))
+                .ok_or_else(|| {
+                    let reason =
+                        format!("it does not describe the blobs of layer `{}`", layer.name);
+                    Error::invalid("compressed layer", reason)
+                })
         };
-        let mut of_layers = Vec::new();
-        for layer in &self.layers {
-            of_layers.push(described(layer).ok_or_else(|| {
-                let reason = format!("it does not describe the blobs of layer `{}`", layer.name);
-                Error::invalid("compressed layer", reason)
-            })?);
-        }
+        let of_layers: Vec<&CompressedLayer> = self
+            .layers
+            .iter()
+            .map(described)
+            .collect::<Result<_, _>>()?;
         let of_place = |place: Place| {
             let (layer, blob) = at(&self.layers, place);
             let described = of_layers[place.layer];

@@ -150,33 +150,22 @@ fn ok_configuration_manifest_and_history_follow() {
 
 #[test]
 fn ok_a_change_of_a_small_package_leaves_all_large_ones_below_it() {
-    let (one, two) = (Store::new(), Store::new());
-    let image = |store: &Store, version: &str| {
-        let specs = layers(store, version);
-        store
-            .try_stacked(&specs, declared(), above("09-none"))
-            .unwrap()
+    let n_same = |stacking: &Option<Stacking>| {
+        let [old, new] = ["1", "2"].map(|version| {
+            let store = Store::new();
+            let specs = layers(&store, version);
+            store
+                .try_stacked(&specs, declared(), stacking.clone())
+                .unwrap()
+        });
+        let blobs = old.blobs().zip(new.blobs());
+        blobs
+            .take_while(|(old, new)| old.diff_id == new.diff_id)
+            .count()
     };
-    let (old, new) = (image(&one, "1"), image(&two, "2"));
-    let n_same = old
-        .blobs()
-        .zip(new.blobs())
-        .take_while(|(old, new)| old.diff_id == new.diff_id)
-        .count();
-    assert_eq!(n_same, 2);
+    assert_eq!(n_same(&above("09-none")), 2);
     // In the order of the layers it is one.
-    let flat = |store: &Store, version: &str| {
-        let specs = layers(store, version);
-        store.try_stacked(&specs, declared(), None).unwrap()
-    };
-    let (one, two) = (Store::new(), Store::new());
-    let (old, new) = (flat(&one, "1"), flat(&two, "2"));
-    let same = old.blobs().zip(new.blobs());
-    assert_eq!(
-        same.take_while(|(old, new)| old.diff_id == new.diff_id)
-            .count(),
-        1
-    );
+    assert_eq!(n_same(&None), 1);
 }
 
 #[test]

@@ -29,7 +29,7 @@ use factory_model::lock::Tarball;
 #[derive(Debug, Default)]
 pub(super) struct Interpreters {
     /// With this ABI, or any with the GIL in place of it.
-    known: Mutex<BTreeMap<(String, bool), PathBuf>>,
+    known: Mutex<BTreeMap<(Abi, bool), PathBuf>>,
 }
 
 impl Interpreters {
@@ -53,13 +53,8 @@ impl Interpreters {
         })
     }
 
-    fn once(
-        &self,
-        (abi, is_any): (Abi, bool),
-        find: impl FnOnce() -> Result<PathBuf>,
-    ) -> Result<PathBuf> {
+    fn once(&self, key: (Abi, bool), find: impl FnOnce() -> Result<PathBuf>) -> Result<PathBuf> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (abi.to_string(), is_any);
         if let Some(found) = known.get(&key) {
             return Ok(found.clone());
         }
@@ -198,12 +193,8 @@ mod tests {
         assert_eq!(ask(true).unwrap(), Path::new("python1"));
         // What could not be made is tried again.
         let other: Abi = "cp314".parse().unwrap();
-        let failed = |_| anyhow::anyhow!("no compiler");
-        assert!(
-            interpreters
-                .once((other, false), || Err(failed(())))
-                .is_err()
-        );
+        let failed = interpreters.once((other, false), || Err(anyhow::anyhow!("no compiler")));
+        assert!(failed.is_err());
         let made = interpreters.once((other, false), || Ok(PathBuf::from("python")));
         assert_eq!(made.unwrap(), Path::new("python"));
     }
